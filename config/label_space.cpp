@@ -1,0 +1,115 @@
+#include "config/label_space.h"
+
+#include <opencv2/core.hpp>
+
+#include "config/check.h"
+#include "config/name_table.h"
+
+namespace driftloop::config {
+namespace {
+
+constexpr int kRoad = 0, kBuilding = 2, kWall = 3, kSign = 7, kLight = 6, kVegetation = 8, kTerrain = 9,
+              kPerson = 11, kRider = 12, kCar = 13, kTruck = 14, kBus = 15, kTrain = 16, kMotorcycle = 17,
+              kBicycle = 18;
+
+LabelSpace keep_only(std::string_view name, std::vector<int> scored) {
+  LabelSpace space{name, std::move(scored), {}};
+  space.fold.fill(kIgnore);
+  for (int id : space.scored) space.fold[static_cast<std::size_t>(id)] = static_cast<std::uint8_t>(id);
+  return space;
+}
+
+/// The 11 classes published with SegNet, folded as there: lights and signs are one class, so are all
+/// four-wheelers, riders belong to their bicycle or motorcycle, walls to buildings, low vegetation to trees.
+LabelSpace camvid11() {
+  LabelSpace space = keep_only("camvid11", {0, 1, 2, 4, 5, 7, 8, 10, 11, 13, 18});
+  space.fold[kWall] = kBuilding;
+  space.fold[kLight] = kSign;
+  space.fold[kTerrain] = kVegetation;
+  space.fold[kRider] = kBicycle;
+  space.fold[kTruck] = space.fold[kBus] = space.fold[kTrain] = kCar;
+  space.fold[kMotorcycle] = kBicycle;
+  static_assert(kRoad == 0 && kPerson == 11);
+  return space;
+}
+
+const std::vector<LabelSpace>& spaces() {
+  static const std::vector<LabelSpace> all = {
+      keep_only("cityscapes19", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}),
+      keep_only("synthia16",
+                {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18}),  // without terrain, truck, train
+      keep_only("synthia13",
+                {0, 1, 2, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18}),  // also without wall, fence, pole
+      camvid11()};
+  return all;
+}
+
+}  // namespace
+
+const std::array<std::string_view, kClasses>& class_names() {
+  static const std::array<std::string_view, kClasses> names = {
+      "road",         "sidewalk",   "building", "wall",       "fence",  "pole",  "traffic light",
+      "traffic sign", "vegetation", "terrain",  "sky",        "person", "rider", "car",
+      "truck",        "bus",        "train",    "motorcycle", "bicycle"};
+  return names;
+}
+
+const std::array<std::array<std::uint8_t, 3>, kClasses>& class_colours_rgb() {
+  static const std::array<std::array<std::uint8_t, 3>, kClasses> colours = {{{128, 64, 128},
+                                                                             {244, 35, 232},
+                                                                             {70, 70, 70},
+                                                                             {102, 102, 156},
+                                                                             {190, 153, 153},
+                                                                             {153, 153, 153},
+                                                                             {250, 170, 30},
+                                                                             {220, 220, 0},
+                                                                             {107, 142, 35},
+                                                                             {152, 251, 152},
+                                                                             {70, 130, 180},
+                                                                             {220, 20, 60},
+                                                                             {255, 0, 0},
+                                                                             {0, 0, 142},
+                                                                             {0, 0, 70},
+                                                                             {0, 60, 100},
+                                                                             {0, 80, 100},
+                                                                             {0, 0, 230},
+                                                                             {119, 11, 32}}};
+  return colours;
+}
+
+const LabelSpace& label_space(std::string_view name) {
+  for (const auto& space : spaces())
+    if (space.name == name) return space;
+  throw_unknown_name("label space", name, label_space_names());
+}
+
+std::vector<std::string> label_space_names() {
+  std::vector<std::string> names;
+  for (const auto& space : spaces()) names.emplace_back(space.name);
+  return names;
+}
+
+cv::Mat map_labels(const cv::Mat& ids_hw, const TrainIdTable& table) {
+  DL_CHECK(ids_hw.type() == CV_8UC1, ids_hw.type());
+  cv::Mat mapped;
+  cv::LUT(ids_hw, cv::Mat(1, 256, CV_8UC1, const_cast<std::uint8_t*>(table.data())), mapped);
+  return mapped;
+}
+
+cv::Mat colourise_rgb(const cv::Mat& train_ids_hw) {
+  DL_CHECK(train_ids_hw.type() == CV_8UC1, train_ids_hw.type());
+  cv::Mat picture(train_ids_hw.size(), CV_8UC3, cv::Scalar::all(0));
+  for (int y = 0; y < picture.rows; ++y) {
+    const auto* ids = train_ids_hw.ptr<std::uint8_t>(y);
+    auto* pixels = picture.ptr<cv::Vec3b>(y);
+    for (int x = 0; x < picture.cols; ++x) {
+      if (ids[x] == kIgnore) continue;
+      DL_CHECK(ids[x] < kClasses, int{ids[x]}, x, y);
+      const auto& colour = class_colours_rgb()[ids[x]];
+      pixels[x] = {colour[0], colour[1], colour[2]};
+    }
+  }
+  return picture;
+}
+
+}  // namespace driftloop::config

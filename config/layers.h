@@ -1,0 +1,51 @@
+// YAML files -> option structs. Layers in order: the struct's defaults < preset (with its `extends:` chain) <
+// host file < --set. Unknown or duplicate key, wrong type, out of range: one Error with file:line:column,
+// what was expected and the nearest name.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/fields.h"
+
+namespace driftloop::config {
+
+class Layers {
+ public:
+  /// `preset` is a name found in the preset folders or a path to a YAML file; "" = none. `host_file` "" =
+  /// none. `sets` are "section.key=value" from the command line. Throws Error.
+  Layers(const std::string& preset, const std::filesystem::path& host_file,
+         const std::vector<std::string>& sets);
+  ~Layers();
+  Layers(Layers&&) noexcept;
+  Layers& operator=(Layers&&) noexcept;
+
+  /// Applies every layer, lowest first, to `options`. Throws Error on the first mistake.
+  template <class Options>
+  void apply(Options& options) const {
+    apply_with([&](Fields& fields) { describe(fields, options); });
+  }
+
+ private:
+  void apply_with(const std::function<void(Fields&)>& describe_all) const;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The preset names that can be given, with the first comment line of each file as help ("name: help").
+std::vector<std::string> list_presets();
+
+enum class Comments { none, help };
+
+/// The effective options as YAML that `Layers` reads back to the same struct; with Comments::help each key is
+/// explained.
+std::string to_yaml_with(const std::function<void(Fields&)>& describe_all, Comments comments);
+template <class Options>
+std::string to_yaml(const Options& options, Comments comments = Comments::none) {
+  Options copy = options;
+  return to_yaml_with([&](Fields& fields) { describe(fields, copy); }, comments);
+}
+
+}  // namespace driftloop::config
