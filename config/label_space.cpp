@@ -1,6 +1,7 @@
 #include "config/label_space.h"
 
 #include <opencv2/core.hpp>
+#include <utility>
 
 #include "config/check.h"
 #include "config/name_table.h"
@@ -31,6 +32,60 @@ LabelSpace camvid11() {
   space.fold[kMotorcycle] = kBicycle;
   static_assert(kRoad == 0 && kPerson == 11);
   return space;
+}
+
+struct IdTable {
+  std::string_view name;
+  TrainIdTable table;
+  int highest;  // ids 0..highest are the data set's own, mapped or void
+};
+
+IdTable make_id_table(std::string_view name, int highest, std::initializer_list<std::pair<int, int>> pairs) {
+  IdTable made{name, {}, highest};
+  made.table.fill(kIgnore);
+  for (const auto& [id, train_id] : pairs)
+    made.table[static_cast<std::size_t>(id)] = static_cast<std::uint8_t>(train_id);
+  return made;
+}
+
+const std::vector<IdTable>& id_tables() {
+  static const std::vector<IdTable> all = [] {
+    std::vector<IdTable> tables;
+    tables.push_back(make_id_table("trainids", kClasses - 1, {}));
+    for (int id = 0; id < kClasses; ++id)
+      tables[0].table[static_cast<std::size_t>(id)] = static_cast<std::uint8_t>(id);
+    tables.push_back(make_id_table("cityscapes", 34,
+                                   {{7, 0},
+                                    {8, 1},
+                                    {11, 2},
+                                    {12, 3},
+                                    {13, 4},
+                                    {17, 5},
+                                    {19, 6},
+                                    {20, 7},
+                                    {21, 8},
+                                    {22, 9},
+                                    {23, 10},
+                                    {24, 11},
+                                    {25, 12},
+                                    {26, 13},
+                                    {27, 14},
+                                    {28, 15},
+                                    {31, 16},
+                                    {32, 17},
+                                    {33, 18}}));
+    tables.push_back(make_id_table(
+        "camvid", 11,
+        {{0, 10}, {1, 2}, {2, 5}, {3, 0}, {4, 1}, {5, 8}, {6, 7}, {7, 4}, {8, 13}, {9, 11}, {10, 18}}));
+    return tables;
+  }();
+  return all;
+}
+
+const IdTable& find_id_table(std::string_view name) {
+  for (const auto& table : id_tables())
+    if (table.name == name) return table;
+  throw_unknown_name("label id table", name, id_table_names());
 }
 
 const std::vector<LabelSpace>& spaces() {
@@ -87,6 +142,28 @@ std::vector<std::string> label_space_names() {
   std::vector<std::string> names;
   for (const auto& space : spaces()) names.emplace_back(space.name);
   return names;
+}
+
+const TrainIdTable& id_table(std::string_view name) {
+  return find_id_table(name).table;
+}
+
+std::vector<std::string> id_table_names() {
+  std::vector<std::string> names;
+  for (const auto& table : id_tables()) names.emplace_back(table.name);
+  return names;
+}
+
+std::vector<int> unknown_ids(const cv::Mat& ids_hw, std::string_view table_name) {
+  DL_CHECK(ids_hw.type() == CV_8UC1, ids_hw.type());
+  const int highest = find_id_table(table_name).highest;
+  std::array<bool, 256> seen{};
+  for (int y = 0; y < ids_hw.rows; ++y)
+    for (int x = 0; x < ids_hw.cols; ++x) seen[ids_hw.at<std::uint8_t>(y, x)] = true;
+  std::vector<int> unknown;
+  for (int id = highest + 1; id < kIgnore; ++id)
+    if (seen[static_cast<std::size_t>(id)]) unknown.push_back(id);
+  return unknown;
 }
 
 cv::Mat map_labels(const cv::Mat& ids_hw, const TrainIdTable& table) {

@@ -31,6 +31,16 @@ const std::array<std::array<std::uint8_t, 3>, kClasses>& class_colours_rgb();
 const LabelSpace& label_space(std::string_view name);
 std::vector<std::string> label_space_names();
 
+/// How a data set's label files number the classes -> trainIds: "trainids" (already trainIds, Cityscapes
+/// *_labelTrainIds.png), "cityscapes" (also GTAV), "camvid" (the 11 classes of SegNet). Throws Error for
+/// another name.
+const TrainIdTable& id_table(std::string_view name);
+std::vector<std::string> id_table_names();
+
+/// The values in `ids_hw` that `table` neither maps nor knows as void (255, and the data set's own void ids),
+/// ascending: a sign that the wrong table is in use. 8UC1.
+std::vector<int> unknown_ids(const cv::Mat& ids_hw, std::string_view table_name);
+
 /// Maps an 8-bit one-channel id image through `table`; ids that the table does not list become kIgnore.
 cv::Mat map_labels(const cv::Mat& ids_hw, const TrainIdTable& table);
 

@@ -34,5 +34,20 @@ TEST(LabelSpaceTest, MapsAndColours) {
   EXPECT_THROW(colourise_rgb(ids), CheckError);
 }
 
+TEST(LabelSpaceTest, IdTablesSendEveryClassToItsTrainId) {
+  for (const auto& name : id_table_names()) {
+    std::vector<int> hits(256, 0);
+    for (int id : id_table(name)) ++hits[static_cast<std::size_t>(id)];
+    for (int train_id = 0; train_id < kClasses; ++train_id)
+      EXPECT_LE(hits[static_cast<std::size_t>(train_id)], 1) << name;
+  }
+  EXPECT_EQ(id_table("camvid")[3], 0);
+  EXPECT_EQ(id_table("cityscapes")[33], 18);
+  const cv::Mat ids = (cv::Mat_<std::uint8_t>(1, 4) << 11, 12, 40, 255);
+  EXPECT_EQ(unknown_ids(ids, "camvid"), (std::vector<int>{12, 40}));
+  EXPECT_EQ(unknown_ids(ids, "cityscapes"), (std::vector<int>{40}));
+  EXPECT_THROW(id_table("kitti"), Error);
+}
+
 }  // namespace
 }  // namespace driftloop::config
