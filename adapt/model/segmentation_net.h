@@ -5,19 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "adapt/model/options.h"
 #include "adapt/torch.h"
-#include "config/fields.h"
 
 namespace driftloop::adapt {
-
-struct ModelOptions {
-  std::string name = "deeplabv3plus_r18";
-  double width = 1.0;     // multiplies every channel count
-  int output_stride = 8;  // 8 as in the paper; 16 is about three times cheaper
-  int aspp_rate = 12;     // the ASPP dilations are 1, 2 and 3 times this
-  double dropout = 0.1;   // of the heads, as in the paper
-};
-void describe(config::Fields& fields, ModelOptions& options);
 
 /// Which outputs a forward pass is for. The cheaper ones leave the other heads out.
 enum class Outputs { main, main_and_aux, main_and_features, main_and_representation };

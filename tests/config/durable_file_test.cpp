@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "config/check.h"
+#include "config/digest.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::config {
@@ -56,6 +57,10 @@ TEST(DurableFileTest, MissingFilesAndFoldersAreNamed) {
   }
   EXPECT_THROW(write_durably("/nonexistent/file", "x"), Error);
   EXPECT_THROW(make_folder("/proc/nope"), Error);
+}
+
+TEST(DigestTest, KnownVector) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 }  // namespace

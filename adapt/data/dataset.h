@@ -1,0 +1,41 @@
+// Labelled images: the source domain, the evaluation splits, and the ground truth an oracle answers from. A data set is a text,
+// "kind:argument": camvid:DIR, folder:DIR, streetsim:LOOK?frames=400. Add one: a file beside this and a line in dataset_table.cpp.
+#pragma once
+#include <memory>
+#include <opencv2/core/mat.hpp>
+#include <string>
+#include <vector>
+
+#include "config/label_space.h"
+
+namespace driftloop::adapt {
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::size_t size() const = 0;
+  /// Distinct within the data set; the file's stem for folders.
+  virtual const std::string& id(std::size_t index) const = 0;
+  /// The city or sequence the image belongs to.
+  virtual std::string group(std::size_t index) const = 0;
+  /// 8UC3 RGB. Throws Error when the file cannot be read.
+  virtual cv::Mat image_rgb(std::size_t index) const = 0;
+  /// 8UC1 trainIds (config/label_space.h), 255 = ignored, of the image's size. Throws Error naming the file when it cannot be read,
+  /// has another size, or holds values outside its id table.
+  virtual cv::Mat label(std::size_t index) const = 0;
+};
+
+/// `spec` is "kind:argument"; `split` names a part of it ("train", "val", "" = the kind's default). Throws Error: unknown kind,
+/// missing folder, no images, an image without a label.
+std::unique_ptr<Dataset> open_dataset(const std::string& spec, const std::string& split);
+
+/// "camvid11" for camvid:..., "cityscapes19" otherwise.
+std::string dataset_label_space(const std::string& spec);
+
+/// "kind: help" of each.
+std::vector<std::string> dataset_kinds();
+
+/// Keeps decoded images and labels up to `cache_bytes`, whichever were asked for first (training draws at random: no eviction).
+std::unique_ptr<Dataset> cached(std::unique_ptr<Dataset> inner, std::size_t cache_bytes);
+
+}  // namespace driftloop::adapt
