@@ -49,7 +49,7 @@ elseif(DRIFTLOOP_CUDA AND torch_nvidia_libs AND NOT torch_cublas)
                       "Run scripts/setup.sh --cuda, or configure with -DDRIFTLOOP_CUDA=OFF.")
 endif()
 
-set(DRIFTLOOP_CUDA_KERNELS OFF)  # ON where .cu files are compiled
+set(DRIFTLOOP_CUDA_KERNELS OFF)  # true where .cu files are compiled
 if(DRIFTLOOP_CUDA)
   list(APPEND CMAKE_BUILD_RPATH ${torch_nvidia_libs})
   # libtorch_cuda registers itself when loaded and nothing refers to it by symbol: the linker must not drop it.
@@ -61,7 +61,18 @@ if(DRIFTLOOP_CUDA)
       set(CMAKE_CUDA_COMPILER ${driftloop_nvcc})
     endif()
   endif()
-  if(CMAKE_CUDA_COMPILER)
+  set(DRIFTLOOP_CUDA_KERNELS ${CMAKE_CUDA_COMPILER})
+  # Kernels and LibTorch share one CUDA runtime: another major version of nvcc than the wheel's would load two.
+  if(CMAKE_CUDA_COMPILER AND torch_nvidia_libs MATCHES "nvidia/cu([0-9]+)/lib")
+    set(wheel_cuda_major ${CMAKE_MATCH_1})
+    execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --version OUTPUT_VARIABLE nvcc_version ERROR_QUIET)
+    if(NOT nvcc_version MATCHES "release ${wheel_cuda_major}\\.")
+      message(WARNING "${CMAKE_CUDA_COMPILER} is not CUDA ${wheel_cuda_major}, which LibTorch was built with: our CUDA kernels are not built. "
+                      "Give -DCMAKE_CUDA_COMPILER= of a CUDA ${wheel_cuda_major} toolkit to have them.")
+      set(DRIFTLOOP_CUDA_KERNELS OFF)
+    endif()
+  endif()
+  if(DRIFTLOOP_CUDA_KERNELS)
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
       # Orin; or desktop Ampere and Ada, Hopper. Their PTX serves what is newer. Each one more costs seconds per .cu file.
       if(CMAKE_SYSTEM_PROCESSOR STREQUAL aarch64)
@@ -77,7 +88,6 @@ if(DRIFTLOOP_CUDA)
     target_compile_options(driftloop_torch INTERFACE
       "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;--expt-extended-lambda;-Xcudafe;--diag_suppress=bad_friend_decl>")
     target_link_libraries(driftloop_torch INTERFACE CUDA::cudart)
-    set(DRIFTLOOP_CUDA_KERNELS ON)
     message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: kernels for ${CMAKE_CUDA_ARCHITECTURES}")
   else()
     message(STATUS "No nvcc: LibTorch's own CUDA half is linked, our CUDA kernels are not built")

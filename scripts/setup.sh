@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Puts in place what driftloop is built from. Safe to run again: what is there is left alone.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
+
+usage() {
+  cat <<END
+usage: scripts/setup.sh [--cpu | --cuda]
+
+Debian 12, Ubuntu 22.04 or 24.04; as root, or through sudo where packages are missing.
+  --cpu    LibTorch for the CPU: 1.3 GB on disk
+  --cuda   LibTorch with NVIDIA's libraries: 5 GB on disk; runs on the CPU where there is no GPU
+  default  CUDA where nvcc or an NVIDIA GPU is found
+
+  Torch_DIR, CMAKE_PREFIX_PATH  lead to a LibTorch of your own (a Jetson's): no virtual environment is made
+  DRIFTLOOP_VENV                where LibTorch's wheel goes (default: .venv in the repository)
+  DRIFTLOOP_VARIANT             cpu or cuda: the default for this command, demo.sh and test.sh
+END
+}
+
+variant=${DRIFTLOOP_VARIANT:-}
+for argument in "$@"; do
+  case $argument in
+    --cpu) variant=cpu ;;
+    --cuda) variant=cuda ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; die "unknown argument '$argument'" ;;
+  esac
+done
+[[ -z $variant || $variant == cpu || $variant == cuda ]] || die "DRIFTLOOP_VARIANT is '$variant'; expected cpu or cuda"
+
+torch_version=$(<"$root/scripts/libtorch.version")
+venv=${DRIFTLOOP_VENV:-$root/.venv}
+sqlitecpp_prefix=$root/build/deps/sqlitecpp
+
+# One line per thing they serve: toolchain, images, camera, link, store, programs, tests.
+packages=(
+  ca-certificates ccache cmake g++ git ninja-build pkg-config python3 python3-venv
+  libopencv-dev
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-tools
+  libzmq3-dev cppzmq-dev libprotobuf-dev protobuf-compiler libssl-dev
+  libsqlite3-dev libsqlitecpp-dev
+  libcli11-dev libspdlog-dev libsystemd-dev libyaml-cpp-dev nlohmann-json3-dev libjs-chart.js
+  libbenchmark-dev libgmock-dev libgtest-dev
+)
+
+installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# Ubuntu 22.04 lacks two of them: its libzmq3-dev holds cppzmq's header, and SQLiteCpp is built below.
+substituted() {
+  case $1 in
+    cppzmq-dev) [[ -e /usr/include/zmq.hpp ]] ;;
+    libsqlitecpp-dev) [[ -e $sqlitecpp_prefix/include/SQLiteCpp/SQLiteCpp.h ]] ;;
+    *) false ;;
+  esac
+}
+
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "packages are missing (${missing[*]}) and neither root nor sudo is at hand; run scripts/setup.sh as root once"
+  fi
+}
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -o DPkg::Lock::Timeout=300 -q "$@"; }
+
+# Not "| grep -q": it leaves early, apt-cache then dies of SIGPIPE, and pipefail calls that absent.
+in_archive() { [[ $(LC_ALL=C apt-cache policy "$1") =~ Candidate:\ [^\(] ]]; }
+
+missing_packages() {
+  missing=()
+  local package
+  for package in "${packages[@]}"; do
+    installed "$package" || substituted "$package" || missing+=("$package")
+  done
+}
+
+install_packages() {
+  local package wanted=() unknown=()
+  # A fresh machine has no package lists, an old one has lists whose files are gone from the mirrors.
+  if [[ -z $(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -mtime -1 -print -quit 2>/dev/null) ]]; then
+    apt update >/dev/null
+  fi
+  for package in "${missing[@]}"; do
+    if in_archive "$package"; then
+      wanted+=("$package")
+    elif [[ $package == cppzmq-dev ]]; then
+      wanted+=(libzmq3-dev)
+    elif [[ $package == libsqlitecpp-dev ]]; then
+      build_sqlitecpp=yes
+    else
+      unknown+=("$package")
+    fi
+  done
+  if ((${#unknown[@]})); then
+    die "not in this machine's package sources: ${unknown[*]}. On Ubuntu enable 'universe' (sudo add-apt-repository universe) and run again; \
+driftloop is built on Debian 12, Ubuntu 22.04 and 24.04"
+  fi
+  ((${#wanted[@]})) || return 0
+  local log
+  log=$(mktemp)
+  apt install -y --no-install-recommends "${wanted[@]}" >"$log" 2>&1 || { tail -n 20 "$log" >&2; return 1; }
+  rm -f "$log"
+  for package in "${wanted[@]}"; do
+    installed "$package" || die "apt-get did not install $package: run 'apt-get install $package' to see why"
+  done
+}
+
+# Ubuntu 22.04 only. A tag can move, so the commit it must be is written here (release 3.3.1, what Ubuntu 24.04 has).
+build_sqlitecpp_from_source() {
+  local commit=fe6086c12679d8744c02fa03e83e75feca2413d8 source=$root/build/deps/sqlitecpp-source
+  local url=${DRIFTLOOP_SQLITECPP_URL:-https://github.com/SRombauts/SQLiteCpp.git}
+  rm -rf "$source"
+  git -c advice.detachedHead=false clone -q --depth 1 --branch 3.3.1 "$url" "$source"
+  [[ $(git -C "$source" rev-parse HEAD) == "$commit" ]] || die "SQLiteCpp 3.3.1 from $url is not commit $commit; not built"
+  cmake -S "$source" -B "$source/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$sqlitecpp_prefix" \
+    -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DSQLITECPP_INTERNAL_SQLITE=OFF -DSQLITECPP_RUN_CPPLINT=OFF -DSQLITECPP_BUILD_EXAMPLES=OFF \
+    -DSQLITECPP_BUILD_TESTS=OFF >/dev/null
+  cmake --build "$source/build" --target install >/dev/null
+}
+
+find_nvcc() { command -v nvcc || { [[ -x /usr/local/cuda/bin/nvcc ]] && echo /usr/local/cuda/bin/nvcc; }; }
+find_gpu() { [[ -e /dev/nvidiactl || -e /dev/nvhost-gpu || -e /dev/nvgpu ]]; }
+
+# The torch folder that Torch_DIR or CMAKE_PREFIX_PATH leads to, if any.
+own_libtorch() {
+  local prefix suffix prefixes=()
+  IFS=: read -ra prefixes <<<"${Torch_DIR:-}:${CMAKE_PREFIX_PATH:-}"
+  for prefix in "${prefixes[@]}"; do
+    for suffix in '' /Torch /share/cmake/Torch /lib/cmake/Torch; do
+      if [[ -n $prefix && -e $prefix$suffix/TorchConfig.cmake ]]; then
+        (cd "$prefix$suffix/../../.." && pwd)
+        return
+      fi
+    done
+  done
+  [[ -z ${Torch_DIR:-} ]] || die "Torch_DIR is '$Torch_DIR', but no TorchConfig.cmake is there; point it at torch/share/cmake/Torch or unset it"
+}
+
+wheel_torch() { find "$venv"/lib/python3*/site-packages -maxdepth 1 -name torch -type d -print -quit 2>/dev/null || true; }
+
+# The CUDA set-up contains the CPU's, so a change from --cuda to --cpu installs nothing.
+wheel_is_ready() {
+  local have
+  have=$(cat "$venv/driftloop-libtorch" 2>/dev/null) || return 1
+  [[ -e $(wheel_torch)/lib/libtorch_cpu.so && ($have == "$torch_version $variant" || $have == "$torch_version cuda") ]]
+}
+
+install_wheel() {
+  local need_mib=2500 free_mib pip=("$venv/bin/python" -m pip --disable-pip-version-check install --quiet)
+  [[ $variant == cuda ]] && need_mib=7000
+  [[ -x $venv/bin/python ]] || python3 -m venv "$venv"
+  free_mib=$(df -Pm "$venv" | awk 'NR == 2 {print $4}')
+  if [[ -z $(wheel_torch) ]] && ((free_mib < need_mib)); then
+    die "LibTorch ($variant) needs $need_mib MiB in $venv while it installs, $free_mib MiB are free; make room or set DRIFTLOOP_VENV to another disk"
+  fi
+  rm -f "$venv/driftloop-libtorch"
+  if [[ $variant == cuda ]]; then
+    "${pip[@]}" "torch==$torch_version"
+  else
+    # libtorch_cpu.so of this CUDA build needs these two small libraries and nothing else of NVIDIA's.
+    "${pip[@]}" --no-deps "torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*'
+  fi
+  [[ -e $(wheel_torch)/lib/libtorch_cpu.so ]] || die "pip reported success but $venv holds no torch/lib/libtorch_cpu.so; delete $venv and run again"
+  echo "$torch_version $variant" >"$venv/driftloop-libtorch"
+}
+
+# What demo.sh, test.sh and 'cmake -C build/setup.cmake' configure with. Rewritten only when it changes.
+write_setup_cache() {
+  local torch_root=$1 cuda=OFF text
+  [[ $variant == cuda ]] && cuda=ON
+  text="# Written by scripts/setup.sh for cmake -C.
+set(DRIFTLOOP_TORCH_ROOT \"$torch_root\" CACHE PATH \"LibTorch: the folder that holds include/ and lib/\" FORCE)
+set(DRIFTLOOP_CUDA $cuda CACHE BOOL \"Build the CUDA kernels and link LibTorch's CUDA libraries\" FORCE)"
+  if [[ -d $sqlitecpp_prefix ]] && ! installed libsqlitecpp-dev; then
+    text+="
+set(SQLiteCpp_ROOT \"$sqlitecpp_prefix\" CACHE PATH \"\" FORCE)"
+  fi
+  mkdir -p "$root/build"
+  [[ -e $setup_cache && $(<"$setup_cache") == "$text" ]] || printf '%s\n' "$text" >"$setup_cache"
+}
+
+command -v apt-get >/dev/null || die "this machine has no apt-get; scripts/setup.sh serves Debian 12, Ubuntu 22.04 and 24.04 (docs/install.md lists what to install)"
+
+build_sqlitecpp=no
+missing_packages
+if ((${#missing[@]})); then
+  step "Distribution packages, ${#missing[@]} missing (a fresh machine: 2 to 5 minutes): ${missing[*]}" install_packages
+fi
+if [[ $build_sqlitecpp == yes ]]; then
+  step "SQLiteCpp 3.3.1 from source, which this distribution lacks (half a minute)" build_sqlitecpp_from_source
+fi
+
+own=$(own_libtorch)
+if [[ -z $variant ]]; then
+  variant=cpu
+  if [[ -n $own ]]; then
+    [[ -e $own/lib/libtorch_cuda.so ]] && variant=cuda
+  elif find_nvcc >/dev/null || find_gpu; then
+    variant=cuda
+  fi
+fi
+
+if [[ -n $own ]]; then
+  torch_root=$own
+else
+  if [[ $variant == cuda && -e /etc/nv_tegra_release ]] && grep -q '^# R3[0-6] ' /etc/nv_tegra_release; then
+    die "this Jetson's CUDA is older than the wheel's (13.0): install NVIDIA's own PyTorch wheel for JetPack 6 and set Torch_DIR \
+(docs/install.md, 'Jetson'), or use --cpu"
+  fi
+  if ! wheel_is_ready; then
+    if [[ $variant == cuda ]]; then size='5 GB on disk, 2 minutes on a fast line'; else size='1.3 GB on disk, under a minute on a fast line'; fi
+    step "LibTorch $torch_version for $variant into $venv ($size)" install_wheel
+  fi
+  torch_root=$(wheel_torch)
+fi
+write_setup_cache "$torch_root"
+say "Set up: LibTorch for $variant in $torch_root"

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# From a fresh clone to passed tests: set-up, build, CTest.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
+
+usage() {
+  cat <<END
+usage: scripts/test.sh [--release] [--asan] [--tsan] [--asan-learning] [--all] [--label L]... [--cpu | --cuda]
+
+  --release        every test, optimised build (the default)
+  --asan           AddressSanitizer and UBSan, the rooms without LibTorch
+  --tsan           ThreadSanitizer, the rooms without LibTorch
+  --asan-learning  AddressSanitizer and UBSan, every room (slow to build)
+  --all            --release --asan --tsan
+  --label L        only tests of this label: unit, golden, contract, fault, e2e (may be given again)
+  --cpu, --cuda    passed to scripts/setup.sh
+Golden tests read DRIFTLOOP_GOLDEN_DIR and are skipped with a note where it is not set.
+END
+}
+
+builds=()
+labels=()
+setup=()
+while (($#)); do
+  case $1 in
+    --release | --asan | --tsan | --asan-learning) builds+=("${1#--}") ;;
+    --all) builds+=(release asan tsan) ;;
+    --label) (($# > 1)) || die "--label needs a name"; labels+=("$2"); shift ;;
+    --cpu | --cuda) setup+=("$1") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; die "unknown argument '$1'" ;;
+  esac
+  shift
+done
+((${#builds[@]})) || builds=(release)
+
+# run_tests FOLDER: two at a time, as a test that trains uses every core by itself.
+run_tests() {
+  local select=()
+  ((${#labels[@]})) && select=(-L "^($(IFS='|'; echo "${labels[*]}"))\$")
+  ctest --test-dir "$1" --output-on-failure --no-tests=error --timeout 900 -j 2 "${select[@]}"
+}
+
+"$root/scripts/setup.sh" "${setup[@]}"
+results=()
+failed=no
+for name in "${builds[@]}"; do
+  start=$SECONDS
+  folder=$root/build/$name
+  case $name in
+    release)
+      step "Configure build/$name" configure "$folder" release -DDRIFTLOOP_TESTS=ON
+      step "Build everything (the first time 15 to 25 minutes on 2 cores, seconds with ccache)" build_all "$folder"
+      ;;
+    asan | tsan)
+      step "Configure build/$name" configure "$folder" "$name" -DDRIFTLOOP_LEARNING=OFF
+      step "Build the rooms without LibTorch under $name (the first time 3 to 6 minutes on 2 cores)" build_rooms "$folder"
+      ;;
+    asan-learning)
+      step "Configure build/$name" configure "$folder" asan
+      step "Build every room under asan (the first time 20 to 40 minutes on 2 cores)" build_all "$folder"
+      ;;
+  esac
+  say "==> Test build/$name"
+  if run_tests "$folder"; then
+    results+=("$name: passed in $((SECONDS - start)) s")
+  else
+    results+=("$name: FAILED (ctest --test-dir build/$name --rerun-failed --output-on-failure)")
+    failed=yes
+  fi
+done
+printf '%s\n' "${results[@]}"
+[[ $failed == no ]]
