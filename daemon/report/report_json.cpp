@@ -1,0 +1,255 @@
+#include <cmath>
+#include <cstdio>
+
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "daemon/report/format.h"
+#include "daemon/report/report.h"
+#include "daemon/report/report_files.h"
+
+namespace driftloop::daemon {
+namespace {
+using nlohmann::json;
+
+constexpr int kSchema = 1;
+
+json number(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+json share(double value, const std::string& arm, const std::string& what) {
+  DL_CHECK(!std::isfinite(value) || (value >= 0.0 && value <= 1.0), arm, what, value);
+  return number(value);
+}
+
+json map_json(const std::map<std::string, double>& values) {
+  json out = json::object();
+  for (const auto& [key, value] : values) out[key] = number(value);
+  return out;
+}
+
+const char* guard_word(Guard guard) {
+  return guard == Guard::promoted ? "promoted" : guard == Guard::rolled_back ? "rolled_back" : "none";
+}
+
+json round_json(const Round& round, const std::string& arm) {
+  json classes = json::object();
+  for (const auto& [name, iou] : round.per_class_iou) classes[name] = share(iou, arm, name);
+  for (std::int64_t count :
+       {round.labelled_pixels, round.regions, round.frames, round.bytes_sent, round.steps})
+    DL_CHECK(count >= 0, arm, round.round, count);
+  json out = {{"round", round.round},
+              {"miou", share(round.miou, arm, "miou")},
+              {"per_class_iou", classes},
+              {"labelled_pixels", round.labelled_pixels},
+              {"regions", round.regions},
+              {"frames", round.frames},
+              {"bytes_sent", round.bytes_sent},
+              {"steps", round.steps},
+              {"seconds", map_json(round.seconds)}};
+  if (round.guard != Guard::none) out["guard"] = guard_word(round.guard);
+  if (!round.guard_note.empty()) out["guard_note"] = round.guard_note;
+  return out;
+}
+
+json arm_json(const Arm& arm) {
+  json rounds = json::array();
+  for (const Round& round : arm.rounds) rounds.push_back(round_json(round, arm.name));
+  json out = {{"name", arm.name}, {"weights", arm.weights}, {"rounds", rounds}};
+  if (!arm.error.empty()) out["error"] = arm.error;
+  if (!arm.settings.empty()) out["settings"] = arm.settings;
+  return out;
+}
+
+json pictures_json(const std::vector<Picture>& pictures) {
+  json out = json::array();
+  for (std::size_t row = 0; row < pictures.size(); ++row) {
+    json panels = json::array();
+    for (std::size_t column = 0; column < pictures[row].panels.size(); ++column) {
+      const Panel& panel = pictures[row].panels[column];
+      panels.push_back({{"name", panel.name}, {"file", panel_file(row, column, panel)}});
+    }
+    out.push_back({{"title", pictures[row].title}, {"caption", pictures[row].caption}, {"panels", panels}});
+  }
+  return out;
+}
+
+/// A value of the document together with where it is, for the error message.
+class Place {
+ public:
+  Place(const json& value, std::string where) : value_(value), where_(std::move(where)) {}
+
+  Place at(const std::string& key) const {
+    require(value_.is_object(), "an object");
+    if (!value_.contains(key)) throw Error("report.json: " + where_ + "." + key + " is missing");
+    return {value_.at(key), where_ + "." + key};
+  }
+  std::vector<Place> items() const {
+    require(value_.is_array(), "a list");
+    std::vector<Place> out;
+    for (std::size_t i = 0; i < value_.size(); ++i)
+      out.emplace_back(value_[i], where_ + "[" + std::to_string(i) + "]");
+    return out;
+  }
+  std::vector<Place> items(const std::string& key) const {
+    return value_.contains(key) ? at(key).items() : std::vector<Place>{};
+  }
+  std::string text() const {
+    require(value_.is_string(), "a text");
+    return value_.get<std::string>();
+  }
+  std::string text(const std::string& key) const {
+    return value_.contains(key) ? at(key).text() : std::string();
+  }
+  std::int64_t count() const {
+    require(value_.is_number_integer() && (value_.is_number_unsigned() || value_.get<std::int64_t>() >= 0),
+            "a whole number >= 0");
+    return value_.get<std::int64_t>();
+  }
+  std::int64_t count(const std::string& key) const { return value_.contains(key) ? at(key).count() : 0; }
+  /// A number in 0..highest, null = NaN.
+  double real(double highest) const {
+    if (value_.is_null()) return std::numeric_limits<double>::quiet_NaN();
+    require(value_.is_number(), "a number or null");
+    const double value = value_.get<double>();
+    require(value >= 0.0 && value <= highest, "in 0.." + compact(highest));
+    return value;
+  }
+  std::map<std::string, double> reals(double highest) const {
+    require(value_.is_object(), "an object");
+    std::map<std::string, double> out;
+    for (const auto& [key, value] : value_.items()) out[key] = Place(value, where_ + "." + key).real(highest);
+    return out;
+  }
+  json object(const std::string& key) const {
+    if (!value_.contains(key)) return json::object();
+    at(key).require(value_.at(key).is_object(), "an object");
+    return value_.at(key);
+  }
+  void require(bool good, const std::string& expected) const {
+    if (!good) throw Error("report.json: " + where_ + " must be " + expected + ", not " + short_dump());
+  }
+
+ private:
+  std::string short_dump() const {
+    const std::string all = value_.dump(-1, ' ', true, json::error_handler_t::replace);
+    return all.size() <= 40 ? all : all.substr(0, 37) + "...";
+  }
+  const json& value_;
+  std::string where_;
+};
+
+constexpr double kAnySeconds = 1e12;
+
+Guard read_guard(const Place& place) {
+  const std::string word = place.text("guard");
+  for (Guard guard : {Guard::promoted, Guard::rolled_back})
+    if (word == guard_word(guard)) return guard;
+  if (!word.empty() && word != guard_word(Guard::none))
+    place.at("guard").require(false, "promoted, rolled_back or none");
+  return Guard::none;
+}
+
+Round read_round(const Place& place) {
+  Round round;
+  round.round = static_cast<int>(place.at("round").count());
+  round.miou = place.at("miou").real(1.0);
+  round.per_class_iou = place.at("per_class_iou").reals(1.0);
+  round.labelled_pixels = place.at("labelled_pixels").count();
+  round.regions = place.at("regions").count();
+  round.frames = place.count("frames");
+  round.bytes_sent = place.at("bytes_sent").count();
+  round.steps = place.at("steps").count();
+  round.seconds = place.at("seconds").reals(kAnySeconds);
+  round.guard = read_guard(place);
+  round.guard_note = place.text("guard_note");
+  return round;
+}
+
+Arm read_arm(const Place& place) {
+  Arm arm;
+  arm.name = place.at("name").text();
+  arm.weights = place.at("weights").text();
+  for (const Place& round : place.at("rounds").items()) arm.rounds.push_back(read_round(round));
+  arm.error = place.text("error");
+  arm.settings = place.object("settings");
+  return arm;
+}
+
+Panel read_panel(const Place& place, const std::filesystem::path& folder) {
+  const std::filesystem::path file = place.at("file").text();
+  for (const auto& part : file)
+    place.at("file").require(part != "..", "a path inside the folder of the report");
+  place.at("file").require(file.is_relative(), "a relative path");
+  return {place.at("name").text(), file.extension().string(), config::read_file(folder / file)};
+}
+
+}  // namespace
+
+std::string panel_file(std::size_t row, std::size_t column, const Panel& panel) {
+  char head[48];
+  std::snprintf(head, sizeof head, "pictures/%02zu-%zu-", row, column);
+  return head + slug(panel.name) + panel.suffix;
+}
+
+json to_json(const Report& report) {
+  json arms = json::array();
+  for (const Arm& arm : report.arms) arms.push_back(arm_json(arm));
+  return {{"schema", kSchema},
+          {"title", report.title},
+          {"seed", report.seed},
+          {"config", report.config},
+          {"strategy", report.strategy},
+          {"source", report.source},
+          {"target", report.target},
+          {"label_space", report.label_space},
+          {"budget", report.budget},
+          {"pool_pixels", report.pool_pixels},
+          {"revision", report.revision},
+          {"device", report.device},
+          {"command", report.command},
+          {"created", report.created},
+          {"notes", report.notes},
+          {"arms", arms},
+          {"pictures", pictures_json(report.pictures)}};
+}
+
+Report from_json(const json& document, const std::filesystem::path& folder) {
+  const Place top(document, "top");
+  top.require(document.is_object(), "an object");
+  Report report;
+  const Place seed = top.at("seed");
+  seed.require(document.at("seed").is_number_unsigned(), "a whole number >= 0");
+  report.seed = document.at("seed").get<std::uint64_t>();
+  top.at("config");
+  report.config = top.object("config");
+  report.title = top.text("title");
+  report.strategy = top.text("strategy");
+  report.source = top.text("source");
+  report.target = top.text("target");
+  report.label_space = top.text("label_space");
+  report.budget = top.text("budget");
+  report.pool_pixels = top.count("pool_pixels");
+  report.revision = top.text("revision");
+  report.device = top.text("device");
+  report.command = top.text("command");
+  report.created = top.text("created");
+  for (const Place& note : top.items("notes")) report.notes.push_back(note.text());
+  for (const Place& arm : top.at("arms").items()) report.arms.push_back(read_arm(arm));
+  for (const Place& row : top.items("pictures")) {
+    Picture picture{row.at("title").text(), row.at("caption").text(), {}};
+    for (const Place& panel : row.at("panels").items()) picture.panels.push_back(read_panel(panel, folder));
+    report.pictures.push_back(std::move(picture));
+  }
+  return report;
+}
+
+bool operator==(const Report& a, const Report& b) {
+  if (to_json(a) != to_json(b)) return false;
+  for (std::size_t row = 0; row < a.pictures.size(); ++row)
+    for (std::size_t column = 0; column < a.pictures[row].panels.size(); ++column)
+      if (a.pictures[row].panels[column].bytes != b.pictures[row].panels[column].bytes) return false;
+  return true;
+}
+
+}  // namespace driftloop::daemon
