@@ -1,0 +1,164 @@
+#include "capture/gst_pipeline.h"
+
+#include <gst/app/gstappsink.h>
+#include <gst/video/video.h>
+
+#include <algorithm>
+
+#include "capture/gst_source.h"
+#include "config/check.h"
+
+namespace driftloop::capture {
+namespace {
+
+constexpr auto kEndOfStreamWait = 700 * GST_MSECOND;  // Argus drains in well under this
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+std::string missing_elements(GstParseContext* context) {
+  std::string out;
+  char** names = gst_parse_context_get_missing_elements(context);
+  for (char** name = names; name && *name; ++name)
+    out += std::string(out.empty() ? "" : "; ") + "element '" + *name +
+           "' is missing: " + gst_package_advice(*name);
+  g_strfreev(names);
+  return out;
+}
+
+}  // namespace
+
+GstPipelineRun::GstPipelineRun(const std::string& text, const std::string& what) : what_(what) {
+  gst_start_library();
+  const GstHandle<GstParseContext> context(gst_parse_context_new());
+  GError* raw = nullptr;
+  GstElement* parsed = gst_parse_launch_full(text.c_str(), context.get(), GST_PARSE_FLAG_FATAL_ERRORS, &raw);
+  const GstHandle<GError> error(raw);
+  if (parsed) pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(parsed)));
+  if (error || !pipeline_) {
+    const std::string missing = missing_elements(context.get());
+    const std::string why = !missing.empty() ? missing : error ? one_line(error->message) : "it is empty";
+    throw Error("source " + what_ + ": cannot make the pipeline: " + why + " (pipeline: " + text + ')');
+  }
+  if (GST_IS_BIN(pipeline_.get())) sink_.reset(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "frames"));
+  if (!sink_ || !GST_IS_APP_SINK(sink_.get()) || !GST_IS_PIPELINE(pipeline_.get()))
+    throw Error("source " + what_ +
+                ": the pipeline needs an appsink called frames at its end: ... ! videoconvert ! "
+                "video/x-raw,format=RGB ! appsink name=frames");
+  bus_.reset(gst_element_get_bus(pipeline_.get()));
+}
+
+GstPipelineRun::~GstPipelineRun() {
+  if (!pipeline_) return;
+  if (live_ && !dead_ && gst_element_send_event(pipeline_.get(), gst_event_new_eos()))
+    GstHandle<GstMessage>(gst_bus_timed_pop_filtered(
+        bus_.get(), kEndOfStreamWait, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+}
+
+GstPipelineRun::Start GstPipelineRun::start() {
+  const GstStateChangeReturn change = gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
+  if (change == GST_STATE_CHANGE_FAILURE) {
+    dead_ = true;
+    return Start::failed;
+  }
+  live_ = change == GST_STATE_CHANGE_NO_PREROLL;
+  // A camera must never be held up by its reader: the newest frame wins.
+  if (live_) g_object_set(sink_.get(), "max-buffers", 2U, "drop", TRUE, nullptr);
+  return live_ ? Start::live : Start::ok;
+}
+
+GstHandle<GstSample> GstPipelineRun::pull(std::chrono::milliseconds timeout) {
+  const auto wait = static_cast<GstClockTime>(timeout.count()) * GST_MSECOND;
+  return GstHandle<GstSample>(gst_app_sink_try_pull_sample(GST_APP_SINK(sink_.get()), wait));
+}
+
+bool GstPipelineRun::ended() {
+  return gst_app_sink_is_eos(GST_APP_SINK(sink_.get()));
+}
+
+void GstPipelineRun::note_missing(const GstStructure* structure) {
+  if (!structure || !gst_structure_has_name(structure, "missing-plugin")) return;
+  const char* name = gst_structure_get_string(structure, "name");
+  if (name) missing_ = name;
+}
+
+std::string GstPipelineRun::describe_failure(GstMessage* message) const {
+  GError* raw = nullptr;
+  char* raw_debug = nullptr;
+  gst_message_parse_error(message, &raw, &raw_debug);
+  const GstHandle<GError> error(raw);
+  const GstHandle<char> debug(raw_debug);
+  const char* from = GST_MESSAGE_SRC_NAME(message);
+  std::string text =
+      "source " + what_ + " failed in " + (from ? from : "?") + ": " + one_line(error->message);
+  if (!missing_.empty()) return text + " (missing: " + missing_ + "; " + gst_package_advice(missing_) + ')';
+  // The last line of the debug text is the cause in the library's own words; the rest is source code places.
+  if (debug) {
+    std::string detail(debug.get());
+    while (!detail.empty() && detail.back() == '\n') detail.pop_back();
+    const auto line = detail.rfind('\n');
+    if (line != std::string::npos) text += " [" + detail.substr(line + 1) + ']';
+  }
+  return text;
+}
+
+GstPipelineRun::News GstPipelineRun::poll() {
+  News news;
+  while (const GstHandle<GstMessage> message{gst_bus_pop(bus_.get())}) {
+    switch (GST_MESSAGE_TYPE(message.get())) {
+      case GST_MESSAGE_ELEMENT:
+        note_missing(gst_message_get_structure(message.get()));
+        break;
+      case GST_MESSAGE_ERROR:
+        dead_ = true;
+        if (!news.error) news.error = describe_failure(message.get());
+        break;
+      case GST_MESSAGE_WARNING: {
+        GError* raw = nullptr;
+        gst_message_parse_warning(message.get(), &raw, nullptr);
+        const GstHandle<GError> warning(raw);
+        // Decoders report each picture that they give up on as a warning in this domain.
+        if (g_error_matches(warning.get(), GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE)) ++news.damaged;
+        news.warning = "source " + what_ + ": " + one_line(warning->message);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  return news;
+}
+
+cv::Mat image_of(GstSample* sample, const std::string& what) {
+  GstCaps* caps = gst_sample_get_caps(sample);
+  GstBuffer* buffer = gst_sample_get_buffer(sample);
+  GstVideoInfo info;
+  if (!caps || !buffer || !gst_video_info_from_caps(&info, caps))
+    throw Error("source " + what +
+                ": its appsink gets no raw video; end the pipeline with videoconvert ! "
+                "video/x-raw,format=RGB ! appsink name=frames");
+  if (GST_VIDEO_INFO_FORMAT(&info) != GST_VIDEO_FORMAT_RGB)
+    throw Error("source " + what + ": its appsink gets " +
+                gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(&info)) +
+                " pictures; put videoconvert ! video/x-raw,format=RGB in front of it");
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED)) return {};
+  GstVideoFrame mapped;
+  if (!gst_video_frame_map(&mapped, &info, buffer, GST_MAP_READ)) return {};
+  const cv::Mat view(GST_VIDEO_FRAME_HEIGHT(&mapped), GST_VIDEO_FRAME_WIDTH(&mapped), CV_8UC3,
+                     GST_VIDEO_FRAME_PLANE_DATA(&mapped, 0),
+                     static_cast<std::size_t>(GST_VIDEO_FRAME_PLANE_STRIDE(&mapped, 0)));
+  cv::Mat image = view.clone();
+  gst_video_frame_unmap(&mapped);
+  return image;
+}
+
+std::optional<std::int64_t> time_of(GstSample* sample) {
+  const GstBuffer* buffer = gst_sample_get_buffer(sample);
+  if (!buffer || !GST_BUFFER_PTS_IS_VALID(buffer)) return std::nullopt;
+  return static_cast<std::int64_t>(GST_BUFFER_PTS(buffer));
+}
+
+}  // namespace driftloop::capture
