@@ -18,7 +18,7 @@ Debian 12, Ubuntu 22.04 or 24.04; as root, or through sudo where packages are mi
 END
 }
 
-variant=${DRIFTLOOP_VARIANT:-}
+variant=${DRIFTLOOP_VARIANT:-}  # empty: found out below
 for argument in "$@"; do
   case $argument in
     --cpu) variant=cpu ;;
@@ -71,10 +71,11 @@ apt() { as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -o
 in_archive() { [[ $(LC_ALL=C apt-cache policy "$1") =~ Candidate:\ [^\(] ]]; }
 
 missing_packages() {
+  local package there
   missing=()
-  local package
+  there=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' "${packages[@]}" 2>/dev/null || true)"
   for package in "${packages[@]}"; do
-    installed "$package" || substituted "$package" || missing+=("$package")
+    [[ $there == *" installed:$package "* ]] || substituted "$package" || missing+=("$package")
   done
 }
 
@@ -197,10 +198,8 @@ fi
 own=$(own_libtorch)
 if [[ -z $variant ]]; then
   variant=cpu
-  if [[ -n $own ]]; then
-    [[ -e $own/lib/libtorch_cuda.so ]] && variant=cuda
-  elif find_nvcc >/dev/null || find_gpu; then
-    variant=cuda
+  if find_nvcc >/dev/null || find_gpu; then
+    [[ -n $own && ! -e $own/lib/libtorch_cuda.so ]] || variant=cuda
   fi
 fi
 
