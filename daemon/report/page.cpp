@@ -91,12 +91,16 @@ std::string results(const Report& report, const std::vector<ArmView>& arms) {
   std::string out =
       "<section id=\"rounds\"><h2>mIoU per round</h2>\n"
       "<p class=\"quiet\">mIoU is the mean over the classes of intersection / union, 100 % is perfect. After "
-      "round 0 nothing of the target has been learned yet; in every later round regions are labelled and the "
-      "net "
-      "learns on.</p>\n" +
+      "round 0 nothing of the target has been learned yet; in every later round regions are labelled and "
+      "the net learns on.</p>\n" +
       canvas("chart-rounds", "mIoU per round, a line per arm", "tall") + results_table(report, arms) +
+      "<p class=\"note\">R0, R1, …: mIoU in % after that round. Pixels, regions and what was sent are totals "
+      "of the "
+      "whole arm. A click on a heading sorts.</p>" +
       "</section>\n<section id=\"arms\"><h2>What is compared</h2>\n" + arms_section(arms) +
-      "</section>\n<section id=\"cost\"><h2>What it cost</h2>\n<div class=\"pair\">" +
+      "</section>\n<section id=\"cost\"><h2>What it cost</h2>\n<p class=\"quiet\">The steeper a line rises, "
+      "the more each "
+      "label bought. Full supervision, dashed, needs every pixel of the pool.</p>\n<div class=\"pair\">" +
       canvas("chart-pixels", "mIoU against labelled pixels", "middle");
   if (any_sent(report)) out += canvas("chart-bytes", "mIoU against bytes sent", "middle");
   out += "</div>\n";
@@ -116,8 +120,7 @@ std::string time_and_guard(const std::vector<ArmView>& arms) {
   if (const std::string guard = guard_table(arms); !guard.empty())
     out +=
         "<section id=\"guard\"><h2>Decisions of the guard</h2>\n<p class=\"quiet\">A candidate model goes "
-        "live only "
-        "if it is not worse on labelled regions that it never trained on.</p>\n" +
+        "live only if it is not worse on labelled regions that it never trained on.</p>\n" +
         guard + "</section>\n";
   return out;
 }

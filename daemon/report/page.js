@@ -38,7 +38,7 @@
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   Chart.defaults.maintainAspectRatio = false;
   Chart.defaults.animation = false;
-  Chart.defaults.plugins.legend.labels.usePointStyle = true;
+  Object.assign(Chart.defaults.plugins.legend.labels, { usePointStyle: true, boxWidth: 9, boxHeight: 7, padding: 16 });
 
   const draw = (id, config) => {
     const canvas = document.getElementById(id);
@@ -46,7 +46,7 @@
   };
   const shareAxis = (title) => ({
     title: { display: true, text: title }, min: 0, max: 100,
-    ticks: { callback: (value) => value + " %" },
+    ticks: { maxTicksLimit: 7, callback: (value) => value + " %" },
   });
   const last = (arm) => [...arm.rounds].reverse().find((round) => round.miou !== null);
   // An arm that has a single measurement, or the ceiling, is a level to compare with, not a course.
@@ -104,7 +104,7 @@
       options: {
         plugins: { tooltip: tip },
         scales: {
-          x: { type: "linear", title: { display: true, text: axis }, ticks: { callback: format } },
+          x: { type: "linear", title: { display: true, text: axis }, ticks: { maxTicksLimit: 7, callback: format } },
           y: { ...shareAxis("mIoU"), max: undefined },
         },
       },

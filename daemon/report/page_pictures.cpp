@@ -9,7 +9,7 @@ std::string legend(const Report& report) {
   std::string out = "<ul class=\"legend\">";
   for (const ClassView& view : class_views(report))
     if (!view.colour.empty()) out += "<li>" + swatch(view.colour) + escape_html(view.name) + "</li>";
-  return out + "<li>" + swatch("#000000") + "not labelled</li></ul>\n";
+  return out + "<li>" + swatch("#000000") + "ignored</li></ul>\n";
 }
 
 std::string panel_html(const Picture& picture, const Panel& panel) {

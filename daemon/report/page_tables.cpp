@@ -45,10 +45,10 @@ double iou_of(const Arm* arm, const std::string& name) {
 }
 
 double total_seconds(const Arm& arm) {
-  double total = 0.0;
+  double total = std::numeric_limits<double>::quiet_NaN();
   for (const Round& round : arm.rounds)
     for (const auto& [stage, seconds] : round.seconds)
-      if (std::isfinite(seconds)) total += seconds;
+      if (std::isfinite(seconds)) total = std::isfinite(total) ? total + seconds : seconds;
   return total;
 }
 
@@ -102,7 +102,7 @@ std::string arms_section(const std::vector<ArmView>& arms) {
     if (!settings.empty())
       out += " <span class=\"quiet\">Settings of its own: " + escape_html(settings) + ".</span>";
     if (!view.arm->weights.empty())
-      out += " <span class=\"quiet\">Model: <code>" + escape_html(view.arm->weights) + "</code></span>";
+      out += "<span class=\"quiet model\">Model: <code>" + escape_html(view.arm->weights) + "</code></span>";
     if (!view.arm->error.empty())
       out += " <span class=\"down\">Did not finish: " + escape_html(view.arm->error) + "</span>";
     out += "</dd></div>\n";
@@ -114,9 +114,10 @@ std::string results_table(const Report& report, const std::vector<ArmView>& arms
   const std::set<int> numbers = round_numbers(arms);
   const bool frames = any_frames(arms);
   std::string heads = head("Arm");
-  for (int number : numbers) heads += head("Round " + std::to_string(number), "mIoU in % after this round");
+  for (int number : numbers) heads += head("R" + std::to_string(number), "mIoU in % after this round");
   heads += head("Of full", "last mIoU as a share of full supervision");
-  heads += head("Labelled pixels") + head("Of the pool") + head("Regions");
+  heads += head("Pixels", "labelled pixels") + head("Of pool", "labelled pixels as a share of the pool") +
+           head("Regions", "labelled regions");
   if (frames) heads += head("Frames", "frames that hold a labelled region");
   heads += head("Sent") + head("Steps", "optimiser steps on the target") + head("Time");
   const Arm* full = find_arm(report, Role::full);
@@ -141,7 +142,7 @@ std::string classes_table(const Report& report, const std::vector<ArmView>& arms
   const Arm* source = find_arm(report, Role::source_only);
   const Arm* random = find_arm(report, Role::random);
   std::string heads = head("Class");
-  for (const ArmView& view : arms) heads += head(arm_label(view));
+  for (const ArmView& view : arms) heads += head("<span class=\"narrow\">" + arm_label(view) + "</span>");
   if (strategy && random) heads += head(escape_html(strategy->name) + " − random");
   if (strategy && source) heads += head(escape_html(strategy->name) + " − source");
   std::string rows;

@@ -12,7 +12,10 @@ namespace {
 
 constexpr int kMaxWidthPx = 640;
 constexpr int kJpegQuality = 85;
-constexpr double kDimmed = 0.45;
+constexpr double kDimmed = 0.5;
+constexpr double kFaded = 0.35;  // of the grey image under labels; the rest is white
+constexpr int kFramesPerWidth =
+    250;  // a frame stays visible when the image is shown a third of the page wide
 constexpr double kClassWeight = 0.6;
 const cv::Scalar kFrameRgb(255, 221, 0);  // yellow stands out of streets and of the class colours
 
@@ -56,7 +59,7 @@ Panel mask(const std::string& name, const cv::Mat& rgb) {
 cv::Mat overlay_regions(const cv::Mat& rgb, const std::vector<cv::Rect>& boxes) {
   check_rgb(rgb);
   const cv::Rect whole(0, 0, rgb.cols, rgb.rows);
-  const int thickness = std::max(1, rgb.cols / kMaxWidthPx);
+  const int thickness = std::max(1, rgb.cols / kFramesPerWidth);
   cv::Mat out;
   rgb.convertTo(out, -1, kDimmed);
   for (const cv::Rect& box : boxes)
@@ -81,7 +84,7 @@ cv::Mat overlay_labels(const cv::Mat& rgb, const cv::Mat& train_ids_hw) {
   check_labels(rgb, train_ids_hw);
   cv::Mat grey, out;
   cv::cvtColor(rgb, grey, cv::COLOR_RGB2GRAY);
-  grey.convertTo(grey, -1, kDimmed);
+  grey.convertTo(grey, -1, kFaded, 255.0 * (1.0 - kFaded));
   cv::cvtColor(grey, out, cv::COLOR_GRAY2RGB);
   config::colourise_rgb(train_ids_hw).copyTo(out, train_ids_hw != config::kIgnore);
   return out;

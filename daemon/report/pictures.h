@@ -22,7 +22,8 @@ cv::Mat overlay_regions(const cv::Mat& rgb, const std::vector<cv::Rect>& boxes);
 /// same size.
 cv::Mat overlay_classes(const cv::Mat& rgb, const cv::Mat& train_ids_hw);
 
-/// What people answered: the image dimmed and grey, labelled pixels in the full colour of their class.
+/// What people answered: the image grey and faded to white (many class colours are dark), labelled pixels in
+/// the full colour of their class.
 cv::Mat overlay_labels(const cv::Mat& rgb, const cv::Mat& train_ids_hw);
 
 /// A score map (32FC1 or 64FC1) from its lowest to its highest finite value in the colours of viridis;

@@ -10,6 +10,7 @@ namespace driftloop::daemon {
 namespace {
 
 constexpr double kTie = 0.005;           // half a point: less than two seeds of one arm differ by
+constexpr double kChance = 0.02;         // a gap that another seed may turn round
 constexpr double kCollapseShare = 0.75;  // of the start's mIoU: below it self-training has collapsed
 constexpr double kUnlike = 0.05;  // labelled pixels or steps that differ by more are no fair comparison
 
@@ -54,6 +55,16 @@ std::string figures(const Report& report, const Controls& arms) {
          (clauses.empty() ? "" : ": " + join(clauses)) + ".";
 }
 
+std::string against_random(double gap) {
+  const bool small = std::abs(gap) < kChance;
+  if (gap >= kTie)
+    return small ? "The chosen regions did a little better than random ones"
+                 : "Choosing the regions paid off";
+  if (gap <= -kTie)
+    return std::string("Random regions did ") + (small ? "a little " : "") + "better than the chosen ones";
+  return "The labels count, choosing them made no difference";
+}
+
 void judge_strategy(const Report& report, const Controls& arms, Verdict& verdict) {
   verdict.sentence = figures(report, arms);
   const double mine = final_miou(*arms.strategy);
@@ -63,9 +74,7 @@ void judge_strategy(const Report& report, const Controls& arms, Verdict& verdict
   } else if (arms.random) {
     const double gap = mine - final_miou(*arms.random);
     verdict.outcome = gap >= kTie ? Outcome::helped : gap <= -kTie ? Outcome::lost : Outcome::even;
-    verdict.headline = gap >= kTie    ? "Choosing the regions paid off"
-                       : gap <= -kTie ? "Random regions did better than the chosen ones"
-                                      : "The labels count, choosing them made no difference";
+    verdict.headline = against_random(gap);
   } else if (arms.source) {
     const bool gained = mine >= final_miou(*arms.source) + kTie;
     verdict.outcome = gained ? Outcome::helped : Outcome::even;
@@ -117,9 +126,10 @@ void note_arms(const Report& report, Verdict& verdict) {
     if (!view.arm->error.empty())
       verdict.details.push_back("The arm " + view.title + " did not finish: " + view.arm->error);
     const Round* best = nullptr;
-    int rolled_back = 0;
+    int decisions = 0, rolled_back = 0;
     for (const Round& round : view.arm->rounds) {
       if (std::isfinite(round.miou) && (!best || round.miou > best->miou)) best = &round;
+      if (round.guard != Guard::none) ++decisions;
       if (round.guard == Guard::rolled_back) ++rolled_back;
     }
     if (best && view.role != Role::self_training && final_miou(*view.arm) < best->miou - kFall)
@@ -128,8 +138,7 @@ void note_arms(const Report& report, Verdict& verdict) {
                                 points(final_miou(*view.arm)) + ".");
     if (rolled_back > 0)
       verdict.details.push_back("The guard refused " + std::to_string(rolled_back) + " of " +
-                                std::to_string(view.arm->rounds.size()) + " candidate models of " +
-                                view.title + ".");
+                                std::to_string(decisions) + " candidate models of " + view.title + ".");
   }
 }
 

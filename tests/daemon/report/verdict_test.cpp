@@ -25,10 +25,17 @@ void remove_arm(Report& report, const std::string& name) {
 TEST(Verdict, Win) {
   const Verdict verdict = judge(sample_report());
   EXPECT_EQ(verdict.outcome, Outcome::helped);
+  EXPECT_EQ(verdict.headline, "The chosen regions did a little better than random ones");
   EXPECT_EQ(verdict.sentence,
             "With 0.5 % of the pixels labelled, cover reached 41.2 mIoU: 83 % of full supervision (49.6), "
             "1.2 points "
             "above random regions (40.0) and 25.4 points above source only (15.8).");
+}
+
+TEST(Verdict, AClearWinIsCalledOne) {
+  Report report = sample_report();
+  set_final(report, "random", 0.380);
+  EXPECT_EQ(judge(report).headline, "Choosing the regions paid off");
 }
 
 TEST(Verdict, LosesToRandom) {
@@ -112,7 +119,7 @@ TEST(Verdict, DropAndRollbacksAreSaid) {
   set_final(report, "cover", 0.300);
   const auto details = judge(report).details;
   EXPECT_THAT(details, Contains(HasSubstr("was best in round 3 (39.8) and ended at 30.0")));
-  EXPECT_THAT(details, Contains(HasSubstr("refused 1 of")));
+  EXPECT_THAT(details, Contains(HasSubstr("refused 1 of 4 candidate models of cover")));
 }
 
 TEST(Verdict, TheNamedStrategyIsJudged) {
