@@ -84,9 +84,14 @@ if(DRIFTLOOP_CUDA)
     set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # one CUDA runtime in the process, the one libtorch_cuda uses
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)
-    # -std by hand: CMake before 3.26 does not know that nvcc 12 and later take C++20 (JetPack 6 has 12.6).
+    # CMake before 3.26 does not know that nvcc 12 and later take C++20 (JetPack 6 has 12.6), and .cu files follow CMAKE_CXX_STANDARD.
+    foreach(kind STANDARD EXTENSION)
+      if(NOT CMAKE_CUDA20_${kind}_COMPILE_OPTION)
+        set(CMAKE_CUDA20_${kind}_COMPILE_OPTION -std=c++20)
+      endif()
+    endforeach()
     target_compile_options(driftloop_torch INTERFACE
-      "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;--expt-extended-lambda;-Xcudafe;--diag_suppress=bad_friend_decl>")
+      "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;--expt-extended-lambda;-Xcudafe;--diag_suppress=bad_friend_decl>")
     target_link_libraries(driftloop_torch INTERFACE CUDA::cudart)
     message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: kernels for ${CMAKE_CUDA_ARCHITECTURES}")
   else()
