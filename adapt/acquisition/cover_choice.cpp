@@ -1,0 +1,88 @@
+#include "adapt/acquisition/cover_choice.h"
+
+#include <algorithm>
+#include <queue>
+#include <tuple>
+#include <unordered_map>
+
+#include "adapt/acquisition/seeded_rng.h"
+#include "config/check.h"
+
+namespace driftloop::adapt {
+namespace {
+
+struct Cluster {
+  std::int64_t mass = 0;
+  std::int64_t asked = 0;
+  std::vector<std::size_t> open;  // in the order to ask
+  std::size_t next = 0;
+};
+
+std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t clusters, std::uint64_t seed) {
+  std::vector<Cluster> gathered(static_cast<std::size_t>(clusters));
+  for (std::size_t i = 0; i < tiles.size(); ++i) {
+    DL_CHECK(tiles[i].cluster >= 0 && tiles[i].cluster < clusters, tiles[i].cluster, clusters);
+    auto& cluster = gathered[static_cast<std::size_t>(tiles[i].cluster)];
+    ++cluster.mass;
+    if (tiles[i].state == CoverTile::State::asked)
+      ++cluster.asked;
+    else
+      cluster.open.push_back(i);
+  }
+  SeededRng rng(mix64(seed));
+  for (auto& cluster : gathered) {
+    if (cluster.open.empty()) continue;
+    rng.shuffle(cluster.open);
+    const auto nearer = [&](std::size_t a, std::size_t b) {
+      return std::tie(tiles[b].similarity, a) < std::tie(tiles[a].similarity, b);
+    };
+    std::iter_swap(cluster.open.begin(), std::min_element(cluster.open.begin(), cluster.open.end(), nearer));
+  }
+  return gathered;
+}
+
+/// Falling priority: uncovered clusters before covered ones, then mass per tile asked (counting the next),
+/// then number.
+struct Turn {
+  bool uncovered;
+  double weight;
+  std::size_t cluster;
+  bool operator<(const Turn& other) const {
+    return std::tie(uncovered, weight, other.cluster) < std::tie(other.uncovered, other.weight, cluster);
+  }
+};
+
+Turn turn_of(const std::vector<Cluster>& clusters, std::size_t c) {
+  const auto& cluster = clusters[c];
+  return {cluster.asked == 0, static_cast<double>(cluster.mass) / static_cast<double>(cluster.asked + 1), c};
+}
+
+}  // namespace
+
+std::vector<std::size_t> choose_cover(const std::vector<CoverTile>& tiles, std::int64_t clusters,
+                                      const CoverLimits& limits) {
+  auto gathered = gather(tiles, clusters, limits.seed);
+  std::priority_queue<Turn> turns;
+  for (std::size_t c = 0; c < gathered.size(); ++c)
+    if (!gathered[c].open.empty()) turns.push(turn_of(gathered, c));
+  std::unordered_map<std::int64_t, std::int64_t> asked_of_frame;
+  std::vector<std::size_t> chosen;
+  while (static_cast<std::int64_t>(chosen.size()) < limits.count && !turns.empty()) {
+    const auto c = turns.top().cluster;
+    turns.pop();
+    auto& cluster = gathered[c];
+    while (cluster.next < cluster.open.size()) {
+      const auto i = cluster.open[cluster.next++];
+      auto& of_frame = asked_of_frame[tiles[i].frame];
+      if (of_frame == limits.per_frame) continue;
+      ++of_frame;
+      ++cluster.asked;
+      chosen.push_back(i);
+      break;
+    }
+    if (cluster.next < cluster.open.size()) turns.push(turn_of(gathered, c));
+  }
+  return chosen;
+}
+
+}  // namespace driftloop::adapt

@@ -1,0 +1,30 @@
+// Which tiles `cover` asks, once every tile has its cluster: no tensors, no pool.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace driftloop::adapt {
+
+struct CoverTile {
+  std::int64_t frame;  // index in the pool
+  std::int64_t tile;   // index in the frame's grid
+  std::int64_t cluster;
+  float similarity;  // to the cluster's centre
+  enum class State : std::uint8_t { open, asked } state;
+};
+
+struct CoverLimits {
+  std::int64_t count;      // tiles to ask
+  std::int64_t per_frame;  // of one frame
+  std::uint64_t seed;
+};
+
+/// Indices into `tiles`, in the order they are to be asked. First the uncovered clusters (those without an
+/// asked tile), the heaviest first, one tile each: the nearest to the centre. While tiles are wanted, the
+/// next goes to the cluster with the largest mass / (asked + 1), so that asking follows mass; after the
+/// nearest, a cluster gives its tiles at random, since the next nearest ones are often the same thing in the
+/// next video frame. Always `count`, unless the open tiles or the frames' limits run out.
+std::vector<std::size_t> choose_cover(const std::vector<CoverTile>& tiles, std::int64_t clusters,
+                                      const CoverLimits& limits);
+
+}  // namespace driftloop::adapt

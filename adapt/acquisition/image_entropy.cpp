@@ -1,0 +1,31 @@
+// image_entropy: whole images by mean normalised entropy, a quota per city (Guan & Yuan 2023).
+#include <ATen/ATen.h>
+
+#include "adapt/acquisition/image_strategy.h"
+#include "adapt/acquisition/region_score.h"
+#include "adapt/acquisition/strategies.h"
+#include "adapt/acquisition/window_strategy.h"
+
+namespace driftloop::adapt {
+namespace {
+class ImageEntropy final : public ImageStrategy {
+ public:
+  ImageEntropy() : ImageStrategy(Strata::by_group) {}
+  std::optional<at::Tensor> score_map(const Prediction& prediction, const AcquisitionOptions&) override {
+    return normalised_entropy(prediction.prob_chw).to(at::kCPU);
+  }
+
+ private:
+  double image_score(PoolView& pool, std::size_t index, const SelectRequest&) override {
+    return normalised_entropy(checked_prediction(pool, index, Want::probabilities).prob_chw)
+        .mean()
+        .item<double>();
+  }
+};
+}  // namespace
+
+std::unique_ptr<Strategy> make_image_entropy() {
+  return std::make_unique<ImageEntropy>();
+}
+
+}  // namespace driftloop::adapt

@@ -1,0 +1,43 @@
+#include "adapt/acquisition/options.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "config/check.h"
+
+namespace driftloop::adapt {
+
+void describe(config::Fields& f, CoverOptions& o) {
+  f.field("max_clusters", o.max_clusters, {1, 65'536},
+          "caps the cost of k-means; beyond it several regions a cluster");
+  f.field("fit_tiles", o.fit_tiles, {1, 10'000'000}, "tiles that k-means is fitted on");
+  f.field("max_tiles", o.max_tiles, {1, 100'000'000},
+          "tiles kept as candidates over the pool, 2 bytes a channel each");
+  f.field("kmeans_iterations", o.kmeans_iterations, {1, 1000}, "Lloyd iterations");
+}
+
+void describe(config::Fields& f, AcquisitionOptions& o) {
+  f.field("strategy", o.strategy,
+          "how regions are chosen: cover, ripu, ripu_pixel, entropy, margin, random, image_entropy, "
+          "image_random");
+  f.field("region_px", o.region_px, {1, 255}, "side of the square regions, px");
+  f.field("share_per_round", o.share_per_round, {0, 1}, "of the pool's pixels; what one round may ask for");
+  f.field("pixels_per_round", o.pixels_per_round, {0}, "the same in pixels; 0 = by the share");
+  f.field("regions_per_round", o.regions_per_round, {0}, "regions a round may ask for; 0 = no limit");
+  f.field("pixels_per_frame", o.pixels_per_frame, {0}, "pixels asked of one frame and round; 0 = no limit");
+  f.field("score_radius_px", o.score_radius_px, {0, 127},
+          "ripu_pixel: half side of the window a pixel's score looks at, px");
+  f.section("cover", o.cover, "limits of the strategy cover");
+}
+
+Budget round_budget(const AcquisitionOptions& options, std::int64_t pool_pixels) {
+  DL_CHECK(pool_pixels >= 0, pool_pixels);
+  // Rounded up, as the papers do per image: a small pool still gets its region.
+  const auto by_share =
+      static_cast<std::int64_t>(std::ceil(options.share_per_round * static_cast<double>(pool_pixels)));
+  return {.pixels = options.pixels_per_round > 0 ? options.pixels_per_round : by_share,
+          .pixels_per_frame = options.pixels_per_frame,
+          .regions = options.regions_per_round};
+}
+
+}  // namespace driftloop::adapt

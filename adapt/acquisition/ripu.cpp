@@ -1,0 +1,49 @@
+// ripu: impurity x uncertainty of the region itself. ripu_pixel: the same over a large window around a single
+// pixel.
+#include <ATen/ATen.h>
+
+#include "adapt/acquisition/region_score.h"
+#include "adapt/acquisition/strategies.h"
+#include "adapt/acquisition/window_strategy.h"
+
+namespace driftloop::adapt {
+namespace {
+
+class Ripu final : public WindowStrategy {
+ public:
+  std::optional<at::Tensor> score_map(const Prediction& prediction,
+                                      const AcquisitionOptions& options) override {
+    return region_score(prediction.prob_chw, options.region_px, Border::clipped).score;
+  }
+
+ private:
+  at::Tensor window_scores(PoolView& pool, std::size_t index, const SelectRequest& request) override {
+    const auto prediction = checked_prediction(pool, index, Want::probabilities);
+    return region_score(prediction.prob_chw, request.options.region_px, Border::inside).score;
+  }
+};
+
+class RipuPixel final : public WindowStrategy {
+ public:
+  std::optional<at::Tensor> score_map(const Prediction& prediction,
+                                      const AcquisitionOptions& options) override {
+    return region_score(prediction.prob_chw, 2 * options.score_radius_px + 1, Border::clipped).score;
+  }
+
+ private:
+  int side_px(const AcquisitionOptions&) const override { return 1; }
+  at::Tensor window_scores(PoolView& pool, std::size_t index, const SelectRequest& request) override {
+    return *score_map(checked_prediction(pool, index, Want::probabilities), request.options);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Strategy> make_ripu() {
+  return std::make_unique<Ripu>();
+}
+std::unique_ptr<Strategy> make_ripu_pixel() {
+  return std::make_unique<RipuPixel>();
+}
+
+}  // namespace driftloop::adapt

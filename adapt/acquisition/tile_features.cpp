@@ -1,0 +1,54 @@
+#include "adapt/acquisition/tile_features.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <opencv2/core.hpp>
+
+#include "config/check.h"
+
+namespace driftloop::adapt {
+namespace {
+
+/// (tiles, cells): the share of each tile's length that lies in each cell, along one axis. Rows sum to 1.
+at::Tensor overlap_shares(int tiles, int tile_px, std::int64_t cells, int frame_px) {
+  auto shares = at::zeros({tiles, cells}, at::kFloat);
+  auto share = shares.accessor<float, 2>();
+  const double cell_px = static_cast<double>(frame_px) / static_cast<double>(cells);
+  for (int t = 0; t < tiles; ++t)
+    for (std::int64_t c = 0; c < cells; ++c) {
+      const double begin = std::max<double>(t * tile_px, static_cast<double>(c) * cell_px);
+      const double end = std::min<double>((t + 1) * tile_px, static_cast<double>(c + 1) * cell_px);
+      if (end > begin) share[t][c] = static_cast<float>((end - begin) / tile_px);
+    }
+  return shares;
+}
+
+}  // namespace
+
+at::Tensor tile_features(const at::Tensor& feature_dhw, const TileGrid& grid) {
+  DL_CHECK(feature_dhw.dim() == 3 && feature_dhw.numel() > 0, feature_dhw.sizes());
+  const auto device = feature_dhw.device();
+  const auto feature = feature_dhw.to(at::kFloat);
+  const auto unit = feature / feature.norm(2, 0, true).clamp_min(1e-12);
+  const auto by_row = overlap_shares(grid.rows, grid.tile_px, unit.size(1), grid.frame.height).to(device);
+  const auto by_column =
+      overlap_shares(grid.columns, grid.tile_px, unit.size(2), grid.frame.width).to(device);
+  const auto mean_drc = at::matmul(by_row, at::matmul(unit, by_column.t()));
+  const auto mean = mean_drc.permute({1, 2, 0}).reshape({grid.size(), unit.size(0)});
+  return mean / mean.norm(2, 1, true).clamp_min(1e-12);
+}
+
+cv::Mat tiles_touching(const cv::Mat& asked_hw, const TileGrid& grid) {
+  cv::Mat touching = cv::Mat::zeros(grid.rows, grid.columns, CV_8UC1);
+  if (asked_hw.empty()) return touching;
+  for (int y = 0; y < grid.rows * grid.tile_px; ++y) {
+    const auto* asked = asked_hw.ptr<std::uint8_t>(y);
+    auto* row = touching.ptr<std::uint8_t>(y / grid.tile_px);
+    for (int x = 0; x < grid.columns * grid.tile_px; ++x)
+      if (asked[x] != 0) row[x / grid.tile_px] = 1;
+  }
+  return touching;
+}
+
+}  // namespace driftloop::adapt

@@ -1,0 +1,32 @@
+// Reading and writing .safetensors: a JSON header of names, dtypes, shapes and byte ranges, then the raw
+// bytes. Files come from other people (published weights), so nothing in them is believed before it is
+// checked.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace driftloop::adapt {
+
+/// Tensors (CPU, contiguous, own their memory) and string metadata by name.
+struct TensorFile {
+  std::map<std::string, at::Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// The tensor called `name`. Throws Error when there is none; `path` is for the message.
+  const at::Tensor& at(const std::string& name, const std::filesystem::path& path) const;
+};
+
+/// Reads the whole file; dtypes F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL. Throws Error that names the file and
+/// the tensor when the file cannot be read, or its header lies (length, shape, byte ranges that overlap,
+/// leave holes or pass the end).
+TensorFile read_safetensors(const std::filesystem::path& path);
+
+/// Replaces `path` durably (config::write_durably_with). The same content gives the same bytes: wide dtypes
+/// first (so that every tensor is aligned to its element), then by name. Tensors may be on any device and
+/// strided. Throws Error when the disk refuses, CheckError for a dtype that the format lacks.
+void write_safetensors(const std::filesystem::path& path, const TensorFile& content);
+
+}  // namespace driftloop::adapt
