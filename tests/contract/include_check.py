@@ -22,7 +22,7 @@ ALLOWED = {
 # Built without LibTorch, for the rooms and the sanitizers that do without it.
 WITHOUT_LIBTORCH = "adapt/data/streetsim/"
 
-PROGRAMS = r"daemon/|station/([a-z_]*_)?main\.cpp"
+PROGRAMS = r"daemon/|station/(station_main|service)\.cpp"
 # Third-party header -> the only files that may include it. Tests may include what their room may.
 THIRD_PARTY = [
     ("GStreamer", r"gst/|glib", r"capture/gst_"),
@@ -126,7 +126,7 @@ CLEAN = [
     ("capture/gst_source.cpp", '#include <gst/gst.h>\n#include <glib.h>\n#include "config/check.h"\n#include <opencv2/core.hpp>'),
     ("uplink/zmq_link.cpp", '#include <zmq.hpp>\n#include "protocol.pb.h"\n#include <opencv2/imgcodecs.hpp>'),
     ("adapt/train/x.cu", '#include <ATen/cuda/CUDAContext.h>\n#include "adapt/data/streetsim/world.h"'),
-    ("station/main.cpp", '#include <spdlog/spdlog.h>\n#include "uplink/receipt.h"\n// #include "adapt/engine.h"'),
+    ("station/station_main.cpp", '#include <spdlog/spdlog.h>\n#include "uplink/receipt.h"\n// #include "adapt/engine.h"'),
     ("daemon/driftloopd_main.cpp", '#include <systemd/sd-daemon.h>\n#include "capture/frame.h"\n#include "adapt/engine.h"'),
     ("tests/adapt/x_test.cpp", '#include <torch/torch.h>\n#include "station/oracle.h"'),
 ]

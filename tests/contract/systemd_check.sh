@@ -2,7 +2,7 @@
 # The units as configured by this build: systemd accepts every line of them and finds them closed enough; the example configurations
 # load in the programs they are for. usage: systemd_check.sh units|vehicle-config|station-config UNIT_FOLDER PROGRAM_FOLDER    (exit 77: skipped)
 set -euo pipefail
-what=$1 units=$2 programs=$3
+what=$1 units=$2 programs=$3 running=
 etc=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../systemd/etc" && pwd)
 
 check_units() {
@@ -26,16 +26,36 @@ check_units() {
   done
 }
 
-check_config() {
-  local program=$1 file=$2
-  shift 2
-  [[ -x $programs/$program ]] || { echo "skipped: $program is not built"; exit 77; }
-  "$programs/$program" "$@" --config "$etc/$file" --check-config
+# The example as it is, but for the paths and the port that a test may not use: the station must get as far as listening.
+check_station_config() {
+  local station=$programs/driftloop-station
+  [[ -x $station ]] || { echo "skipped: driftloop-station is not built"; exit 77; }
+  work=$(mktemp -d)
+  trap 'kill "$running" 2>/dev/null || true; rm -rf "$work"' EXIT
+  mkdir "$work/allow" "$work/truth"
+  "$station" keygen --out "$work" >/dev/null
+  "$station" run --config "$etc/station.yaml" --state "$work/state" --key "$work/station.key" --allow "$work/allow" \
+    --oracle "$work/truth" --bind 'tcp://127.0.0.1:*' --endpoint-file "$work/endpoint" &
+  running=$!
+  for _ in {1..300}; do
+    [[ -s $work/endpoint ]] && break
+    kill -0 "$running" || { echo "driftloop-station refused $etc/station.yaml (its reason is above)"; exit 1; }
+    sleep 0.1
+  done
+  [[ -s $work/endpoint ]] || { echo "driftloop-station did not begin to listen within 30 s"; exit 1; }
+  kill -TERM "$running"
+  wait "$running"
+}
+
+check_vehicle_config() {
+  local daemon=$programs/driftloopd
+  [[ -x $daemon ]] || { echo "skipped: driftloopd is not built"; exit 77; }
+  "$daemon" --config "$etc/driftloopd.yaml" --check-config
 }
 
 case $what in
   units) check_units ;;
-  vehicle-config) check_config driftloopd driftloopd.yaml ;;
-  station-config) check_config driftloop-station station.yaml run ;;
+  vehicle-config) check_vehicle_config ;;
+  station-config) check_station_config ;;
   *) echo "unknown check '$what'" >&2; exit 2 ;;
 esac
