@@ -24,7 +24,7 @@ namespace detail {
 template <class... Ts>
 std::string join_values(const Ts&... values) {
   std::ostringstream out;
-  const char* separator = "";
+  [[maybe_unused]] const char* separator = "";
   ((out << separator << values, separator = ", "), ...);
   return out.str();
 }

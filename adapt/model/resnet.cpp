@@ -132,7 +132,7 @@ nn::Sequential ResNetImpl::make_layer(const ResNetOptions& options, int layer, b
 }
 
 std::array<torch::Tensor, 4> ResNetImpl::forward(const torch::Tensor& image_nchw) {
-  auto x = torch::relu_(bn1_(stem_->forward(image_nchw)));
+  auto x = torch::relu(bn1_(stem_->forward(image_nchw)));
   x = torch::max_pool2d(x, 3, 2, 1, 1, /*ceil_mode=*/true);
   std::array<torch::Tensor, 4> outputs;
   for (std::size_t layer = 0; layer < 4; ++layer) outputs[layer] = x = layers_[layer]->forward(x);

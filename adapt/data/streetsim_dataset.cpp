@@ -1,0 +1,89 @@
+#include "adapt/data/streetsim_dataset.h"
+
+#include <charconv>
+#include <cstdio>
+
+#include "adapt/data/streetsim/streetsim.h"
+#include "config/check.h"
+#include "config/name_table.h"
+
+namespace driftloop::adapt {
+namespace {
+
+struct Settings {
+  StreetsimOptions scene;
+  std::int64_t frames = 400;
+  std::int64_t stride = 25;
+};
+
+std::int64_t whole_number(const std::string& key, const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0)
+    throw Error("streetsim: '" + key + "' must be a whole number from 0, not '" + text + "'");
+  return value;
+}
+
+Settings parse(const std::string& argument) {
+  Settings settings;
+  const auto question = argument.find('?');
+  settings.scene.look = argument.substr(0, question);
+  std::string rest = question == std::string::npos ? "" : argument.substr(question + 1);
+  while (!rest.empty()) {
+    const auto ampersand = rest.find('&');
+    const std::string pair = rest.substr(0, ampersand);
+    rest = ampersand == std::string::npos ? "" : rest.substr(ampersand + 1);
+    const auto equals = pair.find('=');
+    const std::string key = pair.substr(0, equals);
+    const std::int64_t value = whole_number(key, equals == std::string::npos ? "" : pair.substr(equals + 1));
+    if (key == "frames") settings.frames = value;
+    else if (key == "stride") settings.stride = value;
+    else if (key == "seed") settings.scene.seed = value;
+    else if (key == "width") settings.scene.width = static_cast<int>(value);
+    else if (key == "height") settings.scene.height = static_cast<int>(value);
+    else config::throw_unknown_name("streetsim setting", key, {"frames", "stride", "seed", "width", "height"});
+  }
+  if (settings.frames == 0) throw Error("streetsim: frames=0 is an empty data set");
+  return settings;
+}
+
+class StreetsimDataset : public Dataset {
+ public:
+  explicit StreetsimDataset(const Settings& settings) : settings_(settings), scene_(settings.scene) {
+    for (std::int64_t i = 0; i < settings.frames; ++i) {
+      char name[32];
+      std::snprintf(name, sizeof name, "%06lld", static_cast<long long>(i * settings.stride));
+      ids_.emplace_back(name);
+    }
+  }
+  std::size_t size() const override { return ids_.size(); }
+  const std::string& id(std::size_t index) const override { return ids_.at(index); }
+  std::string group(std::size_t) const override { return settings_.scene.look; }
+  cv::Mat image_rgb(std::size_t index) const override { return rendered(index).image_rgb; }
+  cv::Mat label(std::size_t index) const override { return rendered(index).label; }
+
+ private:
+  /// An image and its label are asked for one after the other: the last frame is kept.
+  const StreetFrame& rendered(std::size_t index) const {
+    DL_CHECK(index < ids_.size(), index, ids_.size());
+    if (index != last_index_) {
+      last_ = scene_.frame(static_cast<std::int64_t>(index) * settings_.stride);
+      last_index_ = index;
+    }
+    return last_;
+  }
+
+  Settings settings_;
+  Streetsim scene_;
+  std::vector<std::string> ids_;
+  mutable std::size_t last_index_ = static_cast<std::size_t>(-1);
+  mutable StreetFrame last_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_streetsim(const std::string& argument, const std::string&) {
+  return std::make_unique<StreetsimDataset>(parse(argument));
+}
+
+}  // namespace driftloop::adapt

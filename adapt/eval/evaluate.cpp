@@ -1,0 +1,49 @@
+#include "adapt/eval/evaluate.h"
+
+#include "config/check.h"
+#include "config/label_space.h"
+
+namespace driftloop::adapt {
+namespace {
+
+torch::Tensor as_tensor(const cv::Mat& label) { return torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64); }
+
+void count(Confusion& confusion, const cv::Mat& prediction, const cv::Mat& label) {
+  confusion.add(as_tensor(prediction), as_tensor(label.isContinuous() ? label : label.clone()));
+}
+
+}  // namespace
+
+Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, torch::Device device, const Dataset& dataset, std::stop_token stop) {
+  const auto& fold = config::label_space(options.label_space).fold;
+  Confusion confusion(config::kClasses);
+  for (std::size_t i = 0; i < dataset.size() && !stop.stop_requested(); ++i) {
+    const cv::Mat image = dataset.image_rgb(i), label = dataset.label(i);
+    if (image.size() != label.size())
+      throw Error("image " + dataset.id(i) + " is " + std::to_string(image.cols) + 'x' + std::to_string(image.rows) + " but its label is " +
+                  std::to_string(label.cols) + 'x' + std::to_string(label.rows));
+    count(confusion, predict_label(net, options, device, image), config::map_labels(label, fold));
+  }
+  return confusion;
+}
+
+Confusion confusion_over_guard(SegmentationNet& net, const EngineOptions& options, torch::Device device, const FramePool& pool,
+                               const TargetLabels& labels) {
+  Confusion confusion(config::kClasses);
+  for (const auto& id : labels.frames(Purpose::guard)) {
+    const cv::Mat image = pool.image_rgb(id);
+    if (!image.empty()) count(confusion, predict_label(net, options, device, image), labels.label(id, Purpose::guard));
+  }
+  return confusion;
+}
+
+Evaluation summarise(const Confusion& confusion, const EngineOptions& options, std::int64_t images) {
+  const auto& space = config::label_space(options.label_space);
+  Evaluation evaluation;
+  evaluation.miou = confusion.miou(space.scored);
+  evaluation.images = images;
+  for (int id : space.scored) evaluation.class_iou.emplace_back(config::class_names()[static_cast<std::size_t>(id)], confusion.iou(id));
+  return evaluation;
+}
+
+}  // namespace driftloop::adapt

@@ -1,0 +1,76 @@
+#include "adapt/train/batches.h"
+
+#include "config/label_space.h"
+
+namespace driftloop::adapt {
+namespace {
+
+constexpr int kTriesForAVanishedFrame = 8;
+
+std::size_t pick(std::mt19937_64& random, std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random); }
+
+}  // namespace
+
+Batches::Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool, const TargetLabels& labels, Unlabelled unlabelled)
+    : options_(options), source_(source), pool_(pool), labels_(labels), frames_(unlabelled == Unlabelled::drawn ? pool.frames() : std::vector<PoolFrame>()) {}
+
+std::optional<Batch> Batches::draw(std::mt19937_64& random) const {
+  Batch batch;
+  draw_source(batch, random);
+  draw_target(batch, random);
+  draw_unlabelled(batch, random);
+  if (!batch.source_image.defined() && !batch.target_image.defined()) return std::nullopt;
+  return batch;
+}
+
+void Batches::draw_source(Batch& batch, std::mt19937_64& random) const {
+  if (!source_ || options_.train.batch_source == 0) return;
+  const auto& fold = config::label_space(options_.label_space).fold;
+  std::vector<cv::Mat> images, labels;
+  for (int i = 0; i < options_.train.batch_source; ++i) {
+    const std::size_t index = pick(random, source_->size());
+    const View view = random_crop(options_.input, {source_->image_rgb(index), source_->label(index)}, random);
+    images.push_back(jitter(view.image_rgb, options_.input.source_jitter, random));
+    labels.push_back(config::map_labels(view.label, fold));
+  }
+  batch.source_image = images_to_tensor(images);
+  batch.source_label = labels_to_tensor(labels);
+}
+
+void Batches::draw_target(Batch& batch, std::mt19937_64& random) const {
+  const auto& names = labels_.frames(Purpose::train);
+  std::vector<cv::Mat> images, labels;
+  for (int i = 0; i < options_.train.batch_target && !names.empty(); ++i) {
+    for (int attempt = 0; attempt < kTriesForAVanishedFrame; ++attempt) {
+      const std::string& name = names[pick(random, names.size())];
+      const cv::Mat image = pool_.image_rgb(name);
+      if (image.empty()) continue;
+      const View view = random_crop_on_label(options_.input, {image, labels_.label(name, Purpose::train)}, random);
+      images.push_back(jitter(view.image_rgb, options_.input.student_jitter, random));
+      labels.push_back(view.label);
+      break;
+    }
+  }
+  if (images.empty()) return;
+  batch.target_image = images_to_tensor(images);
+  batch.target_label = labels_to_tensor(labels);
+}
+
+void Batches::draw_unlabelled(Batch& batch, std::mt19937_64& random) const {
+  std::vector<cv::Mat> weak, strong;
+  for (int i = 0; i < options_.selftrain.batch && !frames_.empty(); ++i) {
+    for (int attempt = 0; attempt < kTriesForAVanishedFrame; ++attempt) {
+      const cv::Mat image = pool_.image_rgb(frames_[pick(random, frames_.size())].id);
+      if (image.empty()) continue;
+      const View view = random_crop(options_.input, {image, {}}, random);
+      weak.push_back(view.image_rgb);
+      strong.push_back(jitter(view.image_rgb, options_.input.student_jitter, random));
+      break;
+    }
+  }
+  if (weak.empty()) return;
+  batch.weak_image = images_to_tensor(weak);
+  batch.strong_image = images_to_tensor(strong);
+}
+
+}  // namespace driftloop::adapt
