@@ -86,11 +86,11 @@ void draw_front_line(Stage& stage, float lateral, double z0, double z1, Dice dic
     Surface s{.cutout = Cutout::bars, .label = label::fence, .colour = wood * 0.4F, .salt = salt};
     s.param[0] = height;
     draw_panels(stage, lateral, z0, z1, height, s);
-  } else if (kind < 0.68F) {
+  } else if (kind < 0.74F) {
     const Rgb stone = mix(Rgb{0.55F, 0.36F, 0.28F}, Rgb{0.62F, 0.6F, 0.56F}, dice.next());
     Surface s{.material = Material::brick, .label = label::wall, .colour = stone, .salt = salt};
     draw_panels(stage, lateral, z0, z1, dice.range(0.8F, 2.0F), s);
-  } else if (kind < 0.9F) {
+  } else if (kind < 0.95F) {
     draw_hedge(stage, lateral, z0, z1, dice.range(0.8F, 1.7F), dice.bits());
   }
 }
@@ -101,10 +101,10 @@ struct LotKind {
 };
 
 constexpr LotKind kLots[] = {
-    {10, 17, 4.5F, 4.5F, 8.5F, 0.1F, 0.02F, 0.85F, 0.05F},  // residential
-    {13, 24, 0.4F, 12, 21, 0.1F, 0.3F, 0.1F, 0.55F},        // boulevard
-    {11, 26, 0.0F, 9, 28, 0.05F, 0.8F, 0.05F, 0.25F},       // commercial
-    {14, 30, 7.0F, 4, 9, 0.68F, 0.04F, 0.6F, 0.0F},         // edge of town
+    {10, 17, 4.5F, 4.5F, 8.5F, 0.14F, 0.02F, 0.85F, 0.05F},  // residential
+    {13, 24, 0.4F, 12, 21, 0.16F, 0.3F, 0.1F, 0.55F},        // boulevard
+    {11, 26, 0.0F, 9, 28, 0.08F, 0.8F, 0.05F, 0.25F},        // commercial
+    {14, 30, 7.0F, 4, 9, 0.68F, 0.04F, 0.6F, 0.0F},          // edge of town
 };
 
 void draw_open_lot(Stage& stage, const Side& side, double z0, double z1, Dice dice) {

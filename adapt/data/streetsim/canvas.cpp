@@ -21,7 +21,9 @@ bool solid_at(const Surface& surface, float u, float v, float depth_m) {
       if (r > 1) return false;
       if (r < 0.3F) return true;
       const float shift = static_cast<float>(surface.salt & 255U);
-      const float edge = 0.78F + 0.42F * Noise::shared().cloud(u * 9 + shift, v * 9 + shift * 0.7F);
+      const Noise& noise = Noise::shared();
+      const float edge = 0.76F + 0.4F * noise.cloud(u * 9 + shift, v * 9 + shift * 0.7F) +
+                         0.13F * noise.grain(u * 14 + shift, v * 14);
       return r < edge * edge;
     }
     case Cutout::bars: {

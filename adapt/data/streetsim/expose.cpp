@@ -47,6 +47,7 @@ class Exposure {
     if (one) {
       id = label(seen[0]);
       if (!has_detail(canvas_.primitive(seen[0]).surface.material)) return sample(x0, y0, 1, 1);
+      return (sample(x0, y0, 0.5F, 0.5F) + sample(x0 + 1, y0 + 1, 0.5F, 0.5F)) * 0.5F;
     } else {
       id = vote(seen);
     }
@@ -83,7 +84,7 @@ float patch_weight(const GroundPatch& patch, float u, float v) {
          clamp01(0.62F + 1.1F * Noise::shared().cloud(u * 14, v * 14 + float(patch.corners.size())));
 }
 
-void apply_patch(const Stage& stage, const GroundPatch& patch, Exposed& out, std::vector<float>& low,
+void apply_patch(const GroundPatch& patch, Exposed& out, cv::Mat& shade, Rgb base, std::vector<float>& low,
                  std::vector<float>& high) {
   std::vector<ScreenVertex> corners = patch.corners;
   for (auto& c : corners) c.x /= kSamples, c.y /= kSamples;
@@ -93,15 +94,15 @@ void apply_patch(const Stage& stage, const GroundPatch& patch, Exposed& out, std
   scan_polygon(corners, out.label.cols, out.label.rows, low, high, [&](int y, int x0, int x1) {
     const auto* id = out.label.ptr<std::uint8_t>(y);
     auto* colour = out.colour.ptr<cv::Vec3f>(y);
+    auto* dark = shade.ptr<float>(y);
     for (int x = x0; x < x1; ++x) {
       if (!is_ground(id[x])) continue;
       const double px = x + 0.5, py = y + 0.5, z = 1 / depth.at(px, py);
       const float weight =
           patch.strength * patch_weight(patch, float(u.at(px, py) * z), float(v.at(px, py) * z));
       if (patch.kind == PatchKind::shadow) {
-        colour[x] *= 1 - weight;
+        dark[x] = std::max(dark[x], weight);
       } else {
-        const Rgb base = stage.look().layout.asphalt;
         colour[x] += cv::Vec3f(lamp.r * base.r, lamp.g * base.g, lamp.b * base.b) * (2.2F * weight);
       }
     }
@@ -122,7 +123,19 @@ Exposed expose(const Stage& stage, int width, int height) {
     }
   }
   std::vector<float> low(std::size_t(height), 0.0F), high(std::size_t(height), 0.0F);
-  for (const GroundPatch& patch : stage.patches()) apply_patch(stage, patch, out, low, high);
+  cv::Mat shade(height, width, CV_32FC1, cv::Scalar(0));  // shadows do not add up where they overlap
+  const auto apply = [&](PatchKind kind) {
+    for (const GroundPatch& patch : stage.patches())
+      if (patch.kind == kind) apply_patch(patch, out, shade, stage.look().layout.asphalt, low, high);
+  };
+  apply(PatchKind::shadow);
+  for (int y = 0; y < height; ++y) {
+    auto* colour = out.colour.ptr<cv::Vec3f>(y);
+    const auto* dark = shade.ptr<float>(y);
+    for (int x = 0; x < width; ++x)
+      if (dark[x] > 0) colour[x] *= 1 - dark[x];
+  }
+  apply(PatchKind::lamp);
   return out;
 }
 

@@ -93,6 +93,29 @@ void draw_signals(Stage& stage, const Block& b) {
   }
 }
 
+/// Some wait at the corners, some step off the road as we come.
+void draw_corner_people(Stage& stage, const Block& b) {
+  const Plan& plan = stage.plan();
+  for (int i = 0; i < 3; ++i) {
+    Dice dice(hash_of(plan.seed(), int(Topic::crossers), b.index, i));
+    const double z = b.z1 - 4.6 + double(dice.range(0, 2.2F)), gap = z - stage.origin_z();
+    const float sign = dice.chance(0.5F) ? 1.0F : -1.0F;
+    const bool walks = dice.chance(0.45F * stage.look().crowd.people);
+    const auto walked = float(std::max(0.0, gap - 6)) * dice.range(0.1F, 0.2F);
+    if (!walks || !in_sight(stage, z)) continue;
+    const float lateral = sign * (plan.road_half_m() + 0.6F - walked);
+    draw_person(stage, {z, lateral, sign * 1.5708F, std::abs(lateral) > plan.road_half_m() ? 0.12F : 0}, dice,
+                walked * 1.6F);
+  }
+  for (int i = 0; i < 8; ++i) {
+    Dice dice(hash_of(plan.seed(), int(Topic::crossers), b.index, 10 + i));
+    const double z = (i % 2 == 0 ? b.z1 - 0.8 : b.next_z0 + 0.8) + double(dice.range(-1, 1)) * 0.7;
+    const float lateral = (i % 4 < 2 ? 1.0F : -1.0F) * (plan.road_half_m() + dice.range(0.5F, 2.2F));
+    const bool stands = dice.chance(0.33F * stage.look().crowd.people);
+    if (stands && in_sight(stage, z)) draw_person(stage, {z, lateral, dice.range(-3, 3), 0.12F}, dice, 0.1F);
+  }
+}
+
 }  // namespace
 
 void draw_furniture(Stage& stage, const Side& side) {
@@ -147,18 +170,7 @@ void draw_crossing(Stage& stage, const Block& b) {
     if (!in_sight(stage, z)) continue;
     draw_vehicle(stage, vehicle, Rider::present, {z, lateral, -sign * 1.5708F}, dice);
   }
-  // Somebody steps off the road as we come.
-  for (int i = 0; i < 3; ++i) {
-    Dice dice(hash_of(plan.seed(), int(Topic::crossers), b.index, i));
-    const double z = b.z1 - 4.6 + double(dice.range(0, 2.2F)), gap = z - stage.origin_z();
-    const float sign = dice.chance(0.5F) ? 1.0F : -1.0F;
-    const bool walks = dice.chance(0.45F * stage.look().crowd.people);
-    const auto walked = float(std::max(0.0, gap - 6)) * dice.range(0.1F, 0.2F);
-    if (!walks || !in_sight(stage, z)) continue;
-    const float lateral = sign * (plan.road_half_m() + 0.6F - walked);
-    draw_person(stage, {z, lateral, sign * 1.5708F, std::abs(lateral) > plan.road_half_m() ? 0.12F : 0}, dice,
-                walked * 1.6F);
-  }
+  draw_corner_people(stage, b);
 }
 
 }  // namespace driftloop::adapt::streetsim

@@ -3,7 +3,7 @@
 namespace driftloop::adapt::streetsim {
 namespace {
 
-constexpr float kTreeShare[] = {0.3F, 0.85F, 0.12F, 0.35F};  // by district, per slot
+constexpr float kTreeShare[] = {0.42F, 0.95F, 0.2F, 0.4F};  // by district, per slot
 constexpr double kTreeSlot_m = 8.5;
 
 Surface leaves_of(const Look& look, Dice& dice) {
@@ -17,7 +17,7 @@ Surface leaves_of(const Look& look, Dice& dice) {
 
 void draw_tree(Stage& stage, const Pose& pose, Dice dice) {
   const Frame f = stage.frame(pose);
-  const float height = dice.range(4.5F, 9.5F), crown = height * dice.range(0.26F, 0.36F);
+  const float height = dice.range(5, 11.5F), crown = height * dice.range(0.27F, 0.37F);
   const float stem = height - 1.7F * crown, girth = 0.05F * height * dice.range(0.7F, 1.2F);
   if (f.origin.z < 0.4F || std::abs(f.origin.x) > f.origin.z * 1.2F + crown + 4) return;
   const Surface bark{
@@ -30,13 +30,13 @@ void draw_tree(Stage& stage, const Pose& pose, Dice dice) {
     stage.stick(f.at(0, stem * 0.9F, 0),
                 f.at(dice.range(-0.6F, 0.6F) * crown, stem + crown * 0.7F, dice.range(-0.5F, 0.5F) * crown),
                 girth * 0.5F, girth * 0.2F, bark);
-  const int clumps = f.origin.z > 70 ? 4 : 9;
+  const int clumps = f.origin.z > 70 ? 5 : f.origin.z > 35 ? 10 : 16;
   for (int i = 0; i < clumps; ++i) {
-    const float turn = dice.range(0, 6.283F), out = crown * dice.range(0.15F, 0.62F);
-    const Vec3 place{out * std::cos(turn), crown * dice.range(-0.55F, 0.6F), out * std::sin(turn)};
-    const float radius = crown * dice.range(0.42F, 0.68F);
+    const float turn = dice.range(0, 6.283F), out = crown * dice.range(0.1F, 0.72F);
+    const Vec3 place{out * std::cos(turn), crown * dice.range(-0.6F, 0.62F), out * std::sin(turn)};
+    const float radius = crown * dice.range(0.34F, 0.62F);
     leaves.salt = std::uint32_t(dice.bits());
-    leaves.colour = colour * (0.86F + 0.22F * (place.y / crown) + dice.range(-0.07F, 0.07F));
+    leaves.colour = colour * (0.86F + 0.3F * (place.y / crown) + dice.range(-0.1F, 0.1F));
     stage.disc(middle + place, radius * 1.1F, radius, leaves);
   }
   if (f.origin.z > 80) return;

@@ -25,6 +25,7 @@ struct Crowd {
 };
 
 struct Layout {
+  int country = 0;  // towns of one seed differ between countries
   float lane_m = 3.3F;
   int lanes = 1;           // per direction
   float parking_m = 2.1F;  // parking lane at each side, 0 = none

@@ -6,7 +6,9 @@ namespace {
 /// A European town on a fair day through an ordinary camera.
 Look street() {
   Look l;
-  l.crowd.truck = 0.06F;
+  l.crowd.truck = 0.05F, l.crowd.parked = 0.36F, l.crowd.traffic = 0.3F, l.crowd.cyclists = 0.3F;
+  l.layout.sidewalk_m = 4.0F, l.layout.asphalt = {0.42F, 0.42F, 0.43F};
+  l.light.ambient = {0.66F, 0.69F, 0.75F}, l.light.sun = {0.68F, 0.6F, 0.46F}, l.light.shadow = 0.5F;
   l.layout.walls = {{0.72F, 0.66F, 0.56F}, {0.62F, 0.58F, 0.55F}, {0.58F, 0.42F, 0.34F},
                     {0.76F, 0.74F, 0.7F},  {0.66F, 0.58F, 0.42F}, {0.5F, 0.5F, 0.52F},
                     {0.7F, 0.6F, 0.54F},   {0.54F, 0.36F, 0.3F}};
@@ -14,10 +16,11 @@ Look street() {
   l.layout.cars = {{0.12F, 0.12F, 0.13F}, {0.55F, 0.56F, 0.58F}, {0.8F, 0.8F, 0.8F},   {0.32F, 0.34F, 0.37F},
                    {0.14F, 0.2F, 0.36F},  {0.5F, 0.11F, 0.11F},  {0.22F, 0.27F, 0.22F}};
   l.layout.districts = {1, 1, 1, 0.7F};
-  l.lens = {.defocus = 0.45F,
+  l.lens = {.horizon = 0.49F,
+            .defocus = 0.45F,
             .motion = 0.9F,
             .noise = 5.5F,
-            .exposure = 0.4F,
+            .exposure = 0.32F,
             .cast = 0.07F,
             .contrast = 0.98F,
             .saturation = 0.85F,
@@ -30,6 +33,7 @@ Look street() {
 /// Wide streets of another country as a game engine draws them: clean, saturated, evenly lit.
 Look game() {
   Look l;
+  l.layout.country = 1;
   l.crowd = {.traffic = 0.3F,
              .parked = 0.28F,
              .people = 0.8F,
@@ -40,7 +44,7 @@ Look game() {
              .bus = 0.05F,
              .motorcycle = 0.05F,
              .train = 0.3F};
-  l.layout.lane_m = 3.5F, l.layout.lanes = 2, l.layout.parking_m = 2.4F, l.layout.sidewalk_m = 3.6F;
+  l.layout.lane_m = 3.5F, l.layout.lanes = 2, l.layout.parking_m = 2.4F, l.layout.sidewalk_m = 4.6F;
   l.layout.centre_line = {0.95F, 0.75F, 0.1F}, l.layout.overhead_lights = 0.85F,
   l.layout.height_scale = 1.35F;
   l.layout.districts = {0.9F, 0.9F, 1.2F, 0.8F};
@@ -54,7 +58,7 @@ Look game() {
   l.light.sky_top = {0.2F, 0.5F, 0.95F}, l.light.sky_low = {0.66F, 0.86F, 1.0F}, l.light.clouds = 0.38F;
   l.light.ambient = {0.74F, 0.75F, 0.78F}, l.light.sun = {0.4F, 0.37F, 0.28F}, l.light.sun_height = 1.4F;
   l.light.shadow = 0.35F, l.light.haze_m = 900, l.light.haze = {0.7F, 0.85F, 1.0F}, l.light.texture = 0.22F;
-  l.lens = {.focal_widths = 0.85F, .height_m = 1.9F, .horizon = 0.4F, .saturation = 1.15F};
+  l.lens = {.focal_widths = 0.85F, .height_m = 1.9F, .horizon = 0.43F, .saturation = 1.15F};
   return l;
 }
 
@@ -62,12 +66,12 @@ Look game() {
 Look dusk() {
   Look l = street();
   l.crowd.people = 0.8F, l.crowd.traffic = 0.4F;
-  l.light = {.sky_top = {0.2F, 0.18F, 0.36F},
-             .sky_low = {0.78F, 0.46F, 0.4F},
+  l.light = {.sky_top = {0.28F, 0.25F, 0.46F},
+             .sky_low = {0.93F, 0.55F, 0.42F},
              .cloud = {0.5F, 0.32F, 0.4F},
              .clouds = 0.5F,
-             .ambient = {0.3F, 0.27F, 0.36F},
-             .sun = {0.1F, 0.06F, 0.05F},
+             .ambient = {0.44F, 0.38F, 0.5F},
+             .sun = {0.22F, 0.12F, 0.08F},
              .sun_height = 0.5F,
              .shadow = 0.05F,
              .haze = {0.44F, 0.3F, 0.34F},

@@ -46,15 +46,29 @@ float lane_paint(const View& w, Rgb& paint) {
   return cover;
 }
 
+/// Mended squares and manholes, as a change of tone.
+float repairs(const View& w) {
+  const int column = floor_int(w.u / 1.7F), row = floor_int(w.v / 6.4F);
+  const float kind = unit(hash_of(5150, column, row));
+  if (kind < 0.07F) return kind < 0.04F ? -0.13F : 0.1F;
+  if (kind < 0.1F) {
+    const float du = fraction(w.u / 1.7F) * 1.7F - 0.85F, dv = fraction(w.v / 6.4F) * 6.4F - 3.2F;
+    if (du * du + dv * dv < 0.12F) return -0.3F;
+  }
+  return 0;
+}
+
 Rgb road(const View& w) {
   const Noise& noise = Noise::shared();
-  const float worn = noise.cloud(w.u * 2, w.v * 0.5F), fine = noise.grain(w.u * 16, w.v * 16);
+  const float worn = noise.cloud(w.u * 2, w.v * 0.5F),
+              fine = 0.5F * noise.grain(w.u * 16, w.v * 16) + 0.6F * noise.grain(w.u * 48, w.v * 48);
   const float lane = fraction(w.u / w.look.layout.lane_m);
   const float tracks = 0.035F * std::cos(lane * 12.566F);
   const float texture = w.look.light.texture;
   float tone = 1 + texture * (0.16F * worn + tracks + 0.16F * fine * w.grain);
   const float crack = noise.cloud(w.u * 5 + 31, w.v * 1.5F);
-  if (texture > 0 && std::abs(crack) < 0.025F * w.grain) tone -= 0.16F * texture;
+  if (texture > 0 && std::abs(crack) < 0.012F * w.grain) tone -= 0.1F * texture;
+  tone += texture * repairs(w);
   Rgb colour = w.look.layout.asphalt * tone;
   Rgb paint{0.86F, 0.86F, 0.84F};
   float cover = 0;
@@ -63,7 +77,7 @@ Rgb road(const View& w) {
       cover = lane_paint(w, paint);
       break;
     case 2:
-      cover = fraction(w.u / 1.1F) < 0.5F ? 1 : 0;
+      cover = band(fraction(w.u / 1.1F) * 1.1F - 0.55F, 0.27F, w.pixels_per_m);
       break;
     case 3:
       cover = w.u > 0.1F ? 1 : 0;
@@ -105,7 +119,7 @@ Rgb foliage(const View& w) {
               leaf = noise.grain(w.u * 26 + shift, w.v * 26);
   const float t = 0.3F + 0.7F * w.look.light.texture;
   const float top = 0.86F + 0.2F * w.v - 0.08F * w.u;  // lit from above
-  return w.s.colour * (top + t * (0.5F * clump + 0.2F * leaf * w.grain));
+  return w.s.colour * (top + t * (0.6F * clump + 0.34F * leaf * (0.35F + 0.65F * w.grain)));
 }
 
 /// Panes: the sky's reflection by day, lamplight where somebody is at home.
@@ -138,7 +152,7 @@ Rgb facade(const View& w, Rgb& emit) {
                                                  0.07F * w.grain * noise.grain(w.u * 12, w.v * 12) -
                                                  0.12F * smooth(1 - w.v / 1.5F));
   const Rgb wall = w.s.colour * tone;
-  const int floor = int(w.v / storey), column = int(std::floor(w.u / pitch));
+  const int floor = int(w.v / storey), column = floor_int((w.u / pitch));
   const float height = w.v / storey - float(floor), across = fraction(w.u / pitch);
   if (w.v > top - 0.35F) return wall * 0.82F;
   const bool shop = (w.s.salt & 1U) != 0;
@@ -156,10 +170,10 @@ Rgb facade(const View& w, Rgb& emit) {
 }
 
 Rgb courses(const View& w, float row_m, float stone_m) {
-  const float row = std::floor(w.v / row_m);
+  const float row = float(floor_int(w.v / row_m));
   const float along = fraction(w.u / stone_m + 0.5F * row);
   const float joint = (fraction(w.v / row_m) < 0.14F || along < 0.06F) ? 0.8F : 1.0F;
-  const float tint = 0.88F + 0.24F * w.chance(int(row), int(std::floor(w.u / stone_m + 0.5F * row)));
+  const float tint = 0.88F + 0.24F * w.chance(int(row), floor_int((w.u / stone_m + 0.5F * row)));
   const float t = w.grain;
   return w.s.colour * (mix(0.97F, joint * tint, t) +
                        0.1F * w.look.light.texture * Noise::shared().cloud(w.u * 8, w.v * 8));
@@ -167,14 +181,14 @@ Rgb courses(const View& w, float row_m, float stone_m) {
 
 Rgb planks(const View& w) {
   const float gap = fraction(w.u / 0.18F) < 0.14F ? 0.6F : 1.0F;
-  const float tint = 0.88F + 0.2F * w.chance(int(std::floor(w.u / 0.18F)));
+  const float tint = 0.88F + 0.2F * w.chance(floor_int((w.u / 0.18F)));
   return w.s.colour * mix(0.92F, gap * tint, w.grain);
 }
 
 Rgb vehicle_end(const View& w, Rgb& emit) {
   const bool rear = w.s.material == Material::vehicle_rear;
-  const float side = std::abs(w.u - 0.5F) * 2, lamps = w.look.light.lamps;
-  if (w.v < 0.26F) return w.s.colour * 0.35F;
+  const float side = std::abs(w.u - 0.5F) * 2, lamps = w.look.light.lamps * w.s.param[1];
+  if (w.v < 0.08F) return w.s.colour * 0.4F;
   if (within(side, 0.66F, 0.95F) && within(w.v, 0.55F, 0.86F)) {
     if (rear) {
       emit = Rgb{1.1F, 0.08F, 0.05F} * lamps;
@@ -233,7 +247,6 @@ Rgb sign_face(const View& w) {
 
 bool has_detail(Material m) {
   switch (m) {
-    case Material::road:
     case Material::facade:
     case Material::brick:
     case Material::planks:

@@ -57,8 +57,13 @@ inline float smooth(float x) {
   x = clamp01(x);
   return x * x * (3 - 2 * x);
 }
+/// floor() without the library call that plain x86-64 needs for it; |x| < 2^31.
+inline int floor_int(float x) {
+  const int whole = static_cast<int>(x);
+  return whole - (static_cast<float>(whole) > x ? 1 : 0);
+}
 inline float fraction(float x) {
-  return x - std::floor(x);
+  return x - static_cast<float>(floor_int(x));
 }
 
 /// splitmix64's finaliser.

@@ -1,7 +1,5 @@
 #include "adapt/data/streetsim/noise.h"
 
-#include "adapt/data/streetsim/maths.h"
-
 namespace driftloop::adapt::streetsim {
 namespace {
 

@@ -1,7 +1,9 @@
 // Two tileable noise pictures, the same for every world: the grain of asphalt, plaster and leaves.
 #pragma once
 #include <array>
-#include <cmath>
+#include <cstddef>
+
+#include "adapt/data/streetsim/maths.h"
 
 namespace driftloop::adapt::streetsim {
 
@@ -23,7 +25,6 @@ class Noise {
 
  private:
   Noise();
-  static int floor_int(float x) { return static_cast<int>(std::floor(x)); }
   static std::size_t index(int x, int y) {
     return static_cast<std::size_t>((y & (kSize - 1)) * kSize + (x & (kSize - 1)));
   }

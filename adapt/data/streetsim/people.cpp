@@ -7,7 +7,7 @@ constexpr Rgb kSkin[] = {{0.85F, 0.66F, 0.54F}, {0.72F, 0.52F, 0.4F}, {0.45F, 0.
 constexpr Rgb kCloth[] = {{0.15F, 0.16F, 0.2F}, {0.55F, 0.12F, 0.14F}, {0.2F, 0.3F, 0.5F},
                           {0.7F, 0.68F, 0.62F}, {0.3F, 0.34F, 0.24F},  {0.78F, 0.6F, 0.2F},
                           {0.4F, 0.4F, 0.42F}};
-constexpr float kCrowding[] = {0.16F, 0.34F, 0.6F, 0.07F};  // by district, people per side and slot
+constexpr float kCrowding[] = {0.4F, 0.7F, 1.1F, 0.2F};  // by district, people per side and slot
 
 }  // namespace
 
@@ -37,7 +37,7 @@ void draw_person(Stage& stage, const Pose& pose, Dice dice, float stride) {
   stage.stick(at(0, 1.3F, 0), at(0, 1.47F, 0), 0.44F * tall, 0.22F * tall, coat);
   stage.disc(at(0, 1.6F, 0), 0.105F * tall, 0.135F * tall, skin);
   Surface hair = cloth(mix(Rgb{0.1F, 0.07F, 0.05F}, Rgb{0.6F, 0.5F, 0.35F}, dice.next()));
-  stage.disc(at(0, 1.67F, 0.03F), 0.115F * tall, 0.09F * tall, hair);
+  stage.disc(at(0, 1.67F, -0.03F), 0.115F * tall, 0.09F * tall, hair);
   stage.contact_shadow(pose, 0.35F, 0.35F, 1.6F);
 }
 
@@ -56,7 +56,7 @@ void draw_walkers(Stage& stage) {
         const float busy = 0.5F * kCrowding[int(b.district)] * stage.look().crowd.people;
         // On a crossing's own road there is nobody; they reappear behind it.
         if (!dice.chance(busy) || z > b.z1 - 0.5) continue;
-        const float middle = plan.road_half_m() + 0.15F + b.verge_m + b.sidewalk_m * dice.range(0.3F, 0.9F);
+        const float middle = plan.road_half_m() + 0.15F + b.verge_m + b.sidewalk_m * dice.range(0.12F, 0.8F);
         const Pose pose{z, (side == 0 ? -1.0F : 1.0F) * middle, way == 0 ? 0 : 3.1416F, 0.12F};
         const int company = dice.chance(0.25F) ? 2 : 1;
         for (int i = 0; i < company; ++i) {

@@ -8,7 +8,8 @@ enum Topic : int { kCurve = 1, kBlocks, kDistricts };
 
 }  // namespace
 
-Plan::Plan(const Look& look, std::int64_t seed) : look_(&look), seed_(scramble(std::uint64_t(seed))) {
+Plan::Plan(const Look& look, std::int64_t seed)
+    : look_(&look), seed_(hash_of(std::uint64_t(seed), look.layout.country)) {
   const Layout& l = look.layout;
   road_half_ = float(l.lanes) * l.lane_m + l.parking_m;
   ego_ = (float(l.lanes) - 0.5F) * l.lane_m;
@@ -49,16 +50,16 @@ Block Plan::block(std::int64_t index) const {
   const float wide = look_->layout.sidewalk_m;
   switch (b.district) {
     case District::residential:
-      b.verge_m = dice.chance(0.4F) ? 1.2F : 0, b.sidewalk_m = wide * 0.8F, b.setback_m = 4;
+      b.verge_m = dice.chance(0.4F) ? 1.5F : 0, b.sidewalk_m = wide * 0.85F, b.setback_m = 4;
       break;
     case District::boulevard:
-      b.verge_m = 2.2F, b.sidewalk_m = wide * 1.1F, b.setback_m = 1;
+      b.verge_m = 2.6F, b.sidewalk_m = wide * 1.1F, b.setback_m = 1;
       break;
     case District::commercial:
       b.sidewalk_m = wide * 1.35F;
       break;
     case District::edge:
-      b.verge_m = 1.5F, b.sidewalk_m = wide * 0.65F, b.setback_m = 7;
+      b.verge_m = 3.5F, b.sidewalk_m = wide * 0.65F, b.setback_m = 7;
       break;
   }
   return b;

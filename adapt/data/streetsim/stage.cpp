@@ -43,7 +43,7 @@ Frame Stage::frame(const Pose& pose) const {
 }
 
 Rgb Stage::lit(Vec3 normal) const {
-  const float sky = 0.8F + 0.2F * normal.y;
+  const float sky = 0.88F + 0.12F * normal.y;
   return look_->light.ambient * sky + look_->light.sun * std::max(0.0F, dot(normal, sun_camera_));
 }
 

@@ -6,6 +6,7 @@ namespace driftloop::adapt::streetsim {
 namespace {
 
 constexpr double kBay_m = 6.2;
+constexpr float kParking[] = {0.8F, 0.6F, 1.1F, 0.25F};  // by district, on the look's own share
 
 bool in_sight(const Stage& stage, double z) {
   return z > stage.origin_z() - 6 && z < stage.origin_z() + 130;
@@ -82,7 +83,7 @@ void draw_traffic(Stage& stage) {
   draw_cyclists(stage);
   const float inner = -0.5F * look.layout.lane_m;
   for_each_in(stage, {Topic::trains, 0, -0.65, 400, look.crowd.train}, [&](double z, Dice dice) {
-    draw_vehicle(stage, Vehicle::train, Rider::absent, {z, inner, 3.1416F}, dice);
+    draw_vehicle(stage, Vehicle::train, Rider::present, {z, inner, 3.1416F}, dice);
   });
 }
 
@@ -92,8 +93,7 @@ void draw_parked(Stage& stage, const Side& side) {
   const std::uint64_t key = side.key(stage.plan(), Topic::parked),
                       racks = side.key(stage.plan(), Topic::racks);
   const bool bays = look.layout.parking_m > 0;
-  const float share =
-      look.crowd.parked * (b.district == District::edge ? 0.35F : 1.0F) * (bays ? 1.0F : 0.0F);
+  const float share = bays ? look.crowd.parked * kParking[int(b.district)] * 2 * unit(key) : 0;
   int slot = 0;
   for (double z = b.z0 + 5; z < b.z1 - 10; z += kBay_m, ++slot) {
     if (!in_sight(stage, z)) continue;
@@ -109,7 +109,7 @@ void draw_parked(Stage& stage, const Side& side) {
                      {z + double(dice.range(-0.4F, 0.4F)), lateral, side.sign > 0 ? 0 : 3.1416F}, dice);
     }
     Dice rack(hash_of(racks, slot));
-    if (!rack.chance(0.13F * look.crowd.furniture)) continue;
+    if (!rack.chance(0.2F * look.crowd.furniture)) continue;
     const float lateral = side.sign * (stage.plan().road_half_m() + 0.15F + b.verge_m + 0.7F);
     const int count = 1 + rack.pick(3);
     const float yaw = rack.chance(0.5F) ? rack.range(-0.2F, 0.2F) : 1.2F;

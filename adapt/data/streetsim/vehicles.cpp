@@ -14,9 +14,19 @@ Surface body(Material material, std::uint8_t label, Rgb colour) {
   return {.material = material, .label = label, .colour = colour};
 }
 
-PrismFaces vehicle_faces(std::uint8_t label, Rgb colour, Material side) {
-  return {body(Material::vehicle_rear, label, colour), body(Material::vehicle_front, label, colour),
-          body(side, label, colour), body(Material::flat, label, colour)};
+/// What the parts of one vehicle have in common.
+struct Skin {
+  std::uint8_t label;
+  Rgb colour;
+  float lamps;  // 1 while it drives
+};
+
+PrismFaces vehicle_faces(const Skin& skin, Material side) {
+  PrismFaces faces{body(Material::vehicle_rear, skin.label, skin.colour),
+                   body(Material::vehicle_front, skin.label, skin.colour),
+                   body(side, skin.label, skin.colour), body(Material::flat, skin.label, skin.colour)};
+  faces.back.param[1] = faces.front.param[1] = skin.lamps;
+  return faces;
 }
 
 struct Axles {
@@ -43,81 +53,87 @@ void draw_cabin(Stage& stage, const Frame& f, const Prism& shape, std::uint8_t l
   draw_prism(stage, f, shape, {screen, screen, side, body(Material::flat, label, colour * 1.05F)});
 }
 
-void draw_car(Stage& stage, const Frame& f, Dice& dice) {
+void draw_car(Stage& stage, const Frame& f, Dice& dice, float lamps) {
   const Rgb paint = dice.of(stage.look().layout.cars) * dice.range(0.85F, 1.1F);
   const float half_length = dice.range(1.95F, 2.35F), half = dice.range(0.84F, 0.93F);
-  const float shape = dice.next(), roof = shape < 0.3F ? 1.72F : shape < 0.75F ? 1.48F : 1.42F;
-  const float belt = roof * 0.61F;
-  draw_prism(
-      stage, f,
-      {0.2F, belt, half, half * 0.97F, -half_length, -half_length + 0.06F, half_length, half_length - 0.12F},
-      vehicle_faces(label::car, paint, Material::vehicle_side));
+  const float shape = dice.next(), roof = shape < 0.3F ? 1.7F : shape < 0.75F ? 1.5F : 1.43F;
+  const float belt = roof * 0.6F, nose = half_length, waist = roof * 0.36F;
+  const Skin skin{label::car, paint, lamps};
+  Surface bumper = body(Material::flat, label::car, paint * 0.72F);
+  const Surface sill = body(Material::vehicle_side, label::car, paint);
+  draw_prism(stage, f, {0.19F, waist, half * 0.95F, half, -half_length, -half_length, nose, nose},
+             {bumper, bumper, sill, bumper});
+  draw_prism(stage, f,
+             {waist, belt, half, half * 0.92F, -half_length + 0.04F, -half_length + 0.16F, nose - 0.05F,
+              nose - 0.32F},
+             vehicle_faces(skin, Material::flat));
   // Hatchbacks and estates carry the roof to the tail, saloons have a boot.
-  const float tail = shape < 0.75F ? -half_length + 0.12F : -half_length + 0.75F;
-  draw_cabin(stage, f,
-             {belt, roof, half * 0.95F, half * 0.74F, tail, tail + (shape < 0.3F ? 0.15F : 0.45F),
-              half_length * 0.52F, half_length * 0.12F},
+  const float tail = shape < 0.75F ? -half_length + 0.2F : -half_length + 0.8F;
+  const float lean = shape < 0.3F ? 0.2F : 0.5F;
+  draw_cabin(stage, f, {belt, roof, half * 0.9F, half * 0.68F, tail, tail + lean, nose * 0.5F, nose * 0.08F},
              label::car, paint);
-  draw_wheels(stage, f, label::car, {half, half_length * 0.62F, -half_length * 0.6F, 0.32F});
+  draw_wheels(stage, f, label::car, {half * 0.97F, nose * 0.62F, -nose * 0.6F, 0.33F});
 }
 
-void draw_van(Stage& stage, const Frame& f, Dice& dice, Rgb paint) {
+void draw_van(Stage& stage, const Frame& f, Rgb paint, float lamps) {
   draw_prism(stage, f, {0.35F, 2.5F, 1.0F, 0.95F, -2.8F, -2.8F, 1.6F, 1.3F},
              {body(Material::cargo, label::truck, paint), body(Material::flat, label::truck, paint),
               body(Material::cargo, label::truck, paint), body(Material::flat, label::truck, paint)});
   draw_prism(stage, f, {0.35F, 1.3F, 1.0F, 0.98F, -2.82F, -2.82F, 2.7F, 2.5F},
-             vehicle_faces(label::truck, paint, Material::vehicle_side));
+             vehicle_faces({label::truck, paint, lamps}, Material::vehicle_side));
   draw_cabin(stage, f, {1.3F, 2.2F, 0.97F, 0.85F, 1.0F, 1.0F, 2.45F, 1.6F}, label::truck, paint);
   draw_wheels(stage, f, label::truck, {1.0F, 1.8F, -1.8F, 0.38F});
-  (void)dice;
 }
 
-void draw_truck(Stage& stage, const Frame& f, Dice& dice) {
+void draw_truck(Stage& stage, const Frame& f, Dice& dice, float lamps) {
   const Rgb paint = dice.of(kFleet), box = dice.chance(0.5F) ? Rgb{0.85F, 0.85F, 0.84F} : dice.of(kFleet);
-  if (dice.chance(0.35F)) return draw_van(stage, f, dice, paint);
+  if (dice.chance(0.35F)) return draw_van(stage, f, paint, lamps);
   const Surface cargo = body(Material::cargo, label::truck, box);
   draw_box(stage, f, {1.0F, dice.range(3.0F, 3.7F), 1.22F, 1.22F, -4.2F, -4.2F, 2.0F, 2.0F}, cargo);
   draw_prism(stage, f, {0.5F, 1.05F, 1.15F, 1.15F, -4.15F, -4.15F, 2.2F, 2.2F},
-             vehicle_faces(label::truck, {0.25F, 0.25F, 0.26F}, Material::flat));
+             vehicle_faces({label::truck, {0.25F, 0.25F, 0.26F}, lamps}, Material::flat));
   draw_prism(stage, f, {0.45F, 1.6F, 1.15F, 1.15F, 2.2F, 2.2F, 4.1F, 4.1F},
-             vehicle_faces(label::truck, paint, Material::vehicle_side));
+             vehicle_faces({label::truck, paint, lamps}, Material::vehicle_side));
   draw_cabin(stage, f, {1.6F, 2.8F, 1.15F, 1.05F, 2.2F, 2.2F, 4.1F, 3.8F}, label::truck, paint);
   draw_wheels(stage, f, label::truck, {1.15F, 3.0F, -2.8F, 0.5F});
 }
 
-void draw_coach(Stage& stage, const Frame& f, const Prism& shape, std::uint8_t label, Rgb paint) {
+void draw_coach(Stage& stage, const Frame& f, const Prism& shape, const Skin& skin) {
+  const std::uint8_t label = skin.label;
+  const Rgb paint = skin.colour;
   Surface end = body(Material::cabin, label, paint);
   end.param[0] = 1;
   Prism low = shape, high = shape;
   low.high = high.low = shape.low + (shape.high - shape.low) * 0.42F;
-  PrismFaces lower = vehicle_faces(label, paint, Material::coach_side),
+  PrismFaces lower = vehicle_faces(skin, Material::coach_side),
              upper{end, end, lower.side, body(Material::flat, label, paint)};
   draw_prism(stage, f, low, {lower.back, lower.front, body(Material::flat, label, paint), lower.top});
   draw_prism(stage, f, high, upper);
-  // One skin over both halves, so that the windows keep their height.
+  // One panel over both halves, so that the windows keep their height.
   for (float side : {-1.0F, 1.0F}) {
     const float x = side * (shape.half_low + 0.01F);
     const Vec3 a = f.at(x, shape.low, shape.back_low), b = f.at(x, shape.low, shape.front_low);
     if (dot(f.right * side, a) >= 0) continue;
-    Surface skin = body(Material::coach_side, label, paint);
-    skin.param[3] = shape.front_low - shape.back_low;
-    stage.quad(a, b, f.at(x, shape.high, shape.front_high), f.at(x, shape.high, shape.back_high), skin);
+    Surface panel = body(Material::coach_side, label, paint);
+    panel.param[3] = shape.front_low - shape.back_low;
+    stage.quad(a, b, f.at(x, shape.high, shape.front_high), f.at(x, shape.high, shape.back_high), panel);
   }
 }
 
-void draw_bus(Stage& stage, const Frame& f, Dice& dice) {
-  draw_coach(stage, f, {0.35F, 3.05F, 1.25F, 1.25F, -5.6F, -5.6F, 5.6F, 5.5F}, label::bus, dice.of(kFleet));
+void draw_bus(Stage& stage, const Frame& f, Dice& dice, float lamps) {
+  draw_coach(stage, f, {0.35F, 3.05F, 1.25F, 1.25F, -5.6F, -5.6F, 5.6F, 5.5F},
+             {label::bus, dice.of(kFleet), lamps});
   draw_wheels(stage, f, label::bus, {1.25F, 3.6F, -3.2F, 0.48F});
 }
 
-void draw_train(Stage& stage, const Frame& f, Dice& dice) {
+void draw_train(Stage& stage, const Frame& f, Dice& dice, float lamps) {
   const Rgb paint = dice.of(kFleet);
   const Surface joint = body(Material::flat, label::train, {0.12F, 0.12F, 0.13F});
   for (int car = -1; car <= 1; ++car) {
     Frame part = f;
     part.origin = f.at(0, 0, float(car) * 10.5F);
     draw_coach(stage, part, {0.3F, 3.5F, 1.28F, 1.22F, -5, car < 0 ? -4.7F : -5, 5, car > 0 ? 4.7F : 5},
-               label::train, paint);
+               {label::train, paint, lamps});
     if (car < 1) draw_box(stage, part, {0.4F, 3.3F, 1.1F, 1.1F, 5, 5, 5.5F, 5.5F}, joint);
     draw_box(stage, part, {0.0F, 0.3F, 0.9F, 0.9F, -4, -4, 4, 4}, joint);
   }
@@ -207,15 +223,16 @@ void draw_vehicle(Stage& stage, Vehicle kind, Rider rider, const Pose& pose, Dic
                                        {2.5F, 31, 3},      {0.5F, 2, 1.3F}, {0.4F, 1.6F, 1.3F}};
   const Footprint& foot = kFootprints[int(kind)];
   stage.contact_shadow(pose, foot.width, foot.length, foot.height);
+  const float lamps = rider == Rider::present ? 1.0F : 0.0F;
   switch (kind) {
     case Vehicle::car:
-      return draw_car(stage, f, dice);
+      return draw_car(stage, f, dice, lamps);
     case Vehicle::truck:
-      return draw_truck(stage, f, dice);
+      return draw_truck(stage, f, dice, lamps);
     case Vehicle::bus:
-      return draw_bus(stage, f, dice);
+      return draw_bus(stage, f, dice, lamps);
     case Vehicle::train:
-      return draw_train(stage, f, dice);
+      return draw_train(stage, f, dice, lamps);
     case Vehicle::motorcycle:
       return draw_motorcycle(stage, f, dice, rider);
     case Vehicle::bicycle:
