@@ -52,19 +52,21 @@ GstPipelineRun::GstPipelineRun(const std::string& text, const std::string& what)
 
 GstPipelineRun::~GstPipelineRun() {
   if (!pipeline_) return;
-  if (live_ && !dead_ && gst_element_send_event(pipeline_.get(), gst_event_new_eos()))
+  if (live_ && !dead_ && !ended() && gst_element_send_event(pipeline_.get(), gst_event_new_eos()))
     GstHandle<GstMessage>(gst_bus_timed_pop_filtered(
         bus_.get(), kEndOfStreamWait, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
   gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
 }
 
 GstPipelineRun::Start GstPipelineRun::start() {
-  const GstStateChangeReturn change = gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
-  if (change == GST_STATE_CHANGE_FAILURE) {
+  // Only the step to PAUSED tells a live pipeline (it cannot preroll) from a file.
+  const GstStateChangeReturn paused = gst_element_set_state(pipeline_.get(), GST_STATE_PAUSED);
+  live_ = paused == GST_STATE_CHANGE_NO_PREROLL;
+  if (paused == GST_STATE_CHANGE_FAILURE ||
+      gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
     dead_ = true;
     return Start::failed;
   }
-  live_ = change == GST_STATE_CHANGE_NO_PREROLL;
   // A camera must never be held up by its reader: the newest frame wins.
   if (live_) g_object_set(sink_.get(), "max-buffers", 2U, "drop", TRUE, nullptr);
   return live_ ? Start::live : Start::ok;

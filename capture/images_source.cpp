@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <fstream>
 
 #include "capture/gst_source.h"
 #include "capture/pipeline_text.h"
@@ -35,8 +36,19 @@ std::vector<fs::path> pictures_in(const fs::path& folder) {
   return files;
 }
 
+/// GStreamer's pngdec (1.22) turns 16-bit colours into wrong ones without a word: better none than those.
+bool is_deep_png(const fs::path& file) {
+  char header[25] = {};  // signature 8, IHDR length and type 8, width 4, height 4, bit depth
+  std::ifstream(file, std::ios::binary).read(header, sizeof header);
+  return std::string(header + 1, 3) == "PNG" && header[24] == 16;
+}
+
 /// The picture through a pipeline of its own, so that a damaged file ends with it and not the drive.
 ReadResult decode(const fs::path& file, const SourceOptions& options) {
+  if (is_deep_png(file))
+    return {ReadStatus::error,
+            {},
+            "it has 16 bits a colour; convert it to 8 (for example with ImageMagick's -depth 8)"};
   GstSourceOptions gst;
   gst.pipeline = image_pipeline_text(file.string(), options);
   gst.what = file.string();
