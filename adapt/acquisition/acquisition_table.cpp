@@ -24,6 +24,12 @@ std::span<const config::NameEntry<StrategyFactory>> strategy_table() {
   return kStrategies;
 }
 
+std::vector<std::string> strategy_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : kStrategies) names.emplace_back(entry.name);
+  return names;
+}
+
 std::unique_ptr<Strategy> make_strategy(std::string_view name) {
   return config::find_entry(strategy_table(), name, "acquisition strategy").make();
 }

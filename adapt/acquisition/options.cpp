@@ -17,9 +17,7 @@ void describe(config::Fields& f, CoverOptions& o) {
 }
 
 void describe(config::Fields& f, AcquisitionOptions& o) {
-  f.field("strategy", o.strategy,
-          "how regions are chosen: cover, ripu, ripu_pixel, entropy, margin, random, image_entropy, "
-          "image_random");
+  f.choice("strategy", o.strategy, strategy_names(), "how regions are chosen");
   f.field("region_px", o.region_px, {1, 255}, "side of the square regions, px");
   f.field("share_per_round", o.share_per_round, {0, 1}, "of the pool's pixels; what one round may ask for");
   f.field("pixels_per_round", o.pixels_per_round, {0}, "the same in pixels; 0 = by the share");

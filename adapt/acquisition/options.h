@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "config/fields.h"
 
@@ -26,6 +27,9 @@ struct AcquisitionOptions {
   CoverOptions cover;
 };
 void describe(config::Fields& f, AcquisitionOptions& o);
+
+/// The names of acquisition_table.cpp.
+std::vector<std::string> strategy_names();
 
 /// Limits of one selection. 0 pixels = nothing may be asked; 0 in the other two = no limit.
 struct Budget {

@@ -1,0 +1,167 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <opencv2/core.hpp>
+#include <set>
+
+#include "adapt/acquisition/cosine_kmeans.h"
+#include "adapt/acquisition/cover_choice.h"
+#include "adapt/acquisition/tile_features.h"
+#include "tests/adapt/synthetic_pool.h"
+
+namespace driftloop::adapt {
+namespace {
+
+using State = CoverTile::State;
+
+TEST(TileFeatures, TilesOfOneCellAreThatCell) {
+  const auto feature = at::randn({5, 4, 6});
+  const TileGrid grid({48, 32}, 8);
+  const auto tiles = tile_features(feature, grid);
+  ASSERT_EQ(tiles.sizes(), (at::IntArrayRef{24, 5}));
+  const auto want = feature / feature.norm(2, 0, true);
+  EXPECT_TRUE(tiles.allclose(want.permute({1, 2, 0}).reshape({24, 5}), 1e-4, 1e-5));
+}
+
+TEST(TileFeatures, LargeTilesAverageAndSmallOnesShare) {
+  const auto feature = at::randn({3, 4, 4});
+  const auto unit = feature / feature.norm(2, 0, true);
+  const auto large = tile_features(feature, TileGrid({32, 32}, 16))[1];  // rows 0-1, columns 2-3 of the cells
+  const auto mean = unit.slice(1, 0, 2).slice(2, 2, 4).mean({1, 2});
+  EXPECT_TRUE(large.allclose(mean / mean.norm(), 1e-4, 1e-5));
+  const auto small = tile_features(feature, TileGrid({32, 32}, 4));
+  EXPECT_TRUE(small[0].allclose(small[9], 1e-4, 1e-5)) << "tiles (0, 0) and (1, 1) lie in one cell";
+}
+
+TEST(TileFeatures, TilesTouchingFollowTheMask) {
+  cv::Mat asked = cv::Mat::zeros(20, 27, CV_8UC1);
+  asked.at<std::uint8_t>(7, 8) = 1;
+  asked.at<std::uint8_t>(17, 26) = 1;  // beyond the last whole tile
+  const auto touching = tiles_touching(asked, TileGrid({27, 20}, 8));
+  ASSERT_EQ(touching.size(), cv::Size(3, 2));
+  EXPECT_EQ(cv::countNonZero(touching), 1);
+  EXPECT_EQ(touching.at<std::uint8_t>(0, 1), 1);
+}
+
+/// `per` rows around each of `k` orthogonal directions.
+at::Tensor planted_rows(int k, int per, int d) {
+  at::manual_seed(1);
+  auto rows =
+      at::eye(k, d).repeat_interleave(per, 0) + 0.05 * at::randn({static_cast<std::int64_t>(k) * per, d});
+  return rows / rows.norm(2, 1, true);
+}
+
+TEST(CosineKmeans, FindsPlantedClusters) {
+  const auto rows = planted_rows(4, 50, 16);
+  const auto centres = cosine_kmeans(rows, {.clusters = 12, .iterations = 10, .seed = 3});
+  EXPECT_TRUE(centres.norm(2, 1).allclose(at::ones({12}), 1e-4, 1e-4));
+  const auto nearest = nearest_centre(rows.to(at::kHalf), centres);
+  for (int i = 0; i < 200; ++i)
+    for (int j = 0; j < 200; ++j)
+      if (i / 50 != j / 50) {
+        ASSERT_NE(nearest.cluster[i].item<int>(), nearest.cluster[j].item<int>());
+      }
+  EXPECT_GT(nearest.similarity.min().item<float>(), 0.9F);
+}
+
+TEST(CosineKmeans, IsRepeatableAndTakesNoMoreClustersThanRows) {
+  const auto rows = planted_rows(3, 10, 8);
+  const KmeansOptions options{.clusters = 5, .iterations = 10, .seed = 9};
+  EXPECT_TRUE(cosine_kmeans(rows, options).equal(cosine_kmeans(rows, options)));
+  EXPECT_EQ(cosine_kmeans(rows, {.clusters = 100, .iterations = 2, .seed = 9}).size(0), 30);
+}
+
+TEST(ChooseCover, HeaviestUncoveredFirstThenByMass) {
+  std::vector<CoverTile> tiles;
+  const auto add = [&](std::int64_t cluster, int count, State state = State::open) {
+    for (int i = 0; i < count; ++i)
+      tiles.push_back({.frame = i,
+                       .tile = 0,
+                       .cluster = cluster,
+                       .similarity = 0.5F + 0.01F * static_cast<float>(i),
+                       .state = state});
+  };
+  add(0, 3);   // light, uncovered
+  add(1, 20);  // heavy, covered by the next line
+  add(1, 1, State::asked);
+  add(2, 5);  // heavier, uncovered
+  const auto chosen = choose_cover(tiles, 3, {.count = 4, .per_frame = 100, .seed = 1});
+  std::vector<std::int64_t> clusters;
+  for (const auto i : chosen) clusters.push_back(tiles[i].cluster);
+  EXPECT_EQ(clusters, (std::vector<std::int64_t>{2, 0, 1, 1}));
+  EXPECT_FLOAT_EQ(tiles[chosen[0]].similarity, 0.54F) << "the nearest to the centre";
+}
+
+TEST(ChooseCover, UsesTheWholeBudgetUnderALimitPerFrame) {
+  std::vector<CoverTile> tiles;
+  for (int i = 0; i < 60; ++i)
+    tiles.push_back(
+        {.frame = i % 3, .tile = i, .cluster = i % 7 == 0, .similarity = 0.1F, .state = State::open});
+  EXPECT_EQ(choose_cover(tiles, 2, {.count = 1000, .per_frame = 1000, .seed = 1}).size(), 60U);
+  const auto chosen = choose_cover(tiles, 2, {.count = 1000, .per_frame = 4, .seed = 1});
+  EXPECT_EQ(chosen.size(), 12U);
+  EXPECT_EQ(std::set<std::size_t>(chosen.begin(), chosen.end()).size(), 12U);
+}
+
+/// Six kinds of 8x8 blocks, each with its own feature; the net is sure of all but kind 0, which fills a sixth
+/// of every frame.
+test::SyntheticPool planted_pool() {
+  test::SyntheticPool pool;
+  at::manual_seed(4);
+  for (int f = 0; f < 6; ++f) {
+    auto feature = 0.05 * at::randn({8, 6, 12});
+    auto logits = at::zeros({6, 48, 96});
+    for (int kind = 0; kind < 6; ++kind) {
+      feature.slice(2, 2 * kind, 2 * kind + 2)[kind] += 1.0;
+      logits.slice(2, 16 * kind, 16 * kind + 16)[1] += kind == 0 ? 0.1 : 6.0;
+    }
+    pool.frames.push_back({.id = "f" + std::to_string(f),
+                           .group = "g",
+                           .size = {96, 48},
+                           .prediction = {logits.softmax(0), feature},
+                           .asked = {}});
+  }
+  return pool;
+}
+
+std::set<int> kinds_asked(const std::string& strategy) {
+  auto pool = planted_pool();
+  SelectRequest request;
+  request.options.strategy = strategy;
+  request.budget.pixels = 24L * 64;
+  std::set<int> kinds;
+  for (const auto& region : make_strategy(strategy)->select(pool, request).regions)
+    kinds.insert(region.box_px.x / 16);
+  return kinds;
+}
+
+TEST(Cover, AsksEveryKindWhereEntropyAsksOne) {
+  EXPECT_EQ(kinds_asked("cover").size(), 6U);
+  EXPECT_EQ(kinds_asked("entropy").size(), 1U);
+}
+
+TEST(Cover, GoesOnWithWhatIsNotCovered) {
+  auto pool = planted_pool();
+  for (auto& frame : pool.frames) {  // kinds 0, 1 and 2 were asked for
+    frame.asked = cv::Mat::zeros(frame.size, CV_8UC1);
+    frame.asked(cv::Rect(0, 0, 48, 48)).setTo(1);
+  }
+  SelectRequest request;
+  request.budget.pixels = 3L * 64;
+  request.options.cover.max_clusters = 24;
+  std::set<int> kinds;
+  for (const auto& region : make_strategy("cover")->select(pool, request).regions)
+    kinds.insert(region.box_px.x / 16);
+  for (const int kind : kinds) EXPECT_GE(kind, 3);
+}
+
+TEST(Cover, CapsItsCostAndStillUsesTheBudget) {
+  auto pool = test::random_pool(6, {{96, 64}});
+  SelectRequest request;
+  request.budget.pixels = 90L * 64;
+  request.options.cover = {.max_clusters = 7, .fit_tiles = 50, .max_tiles = 100, .kmeans_iterations = 3};
+  EXPECT_EQ(make_strategy("cover")->select(pool, request).regions.size(), 90U);
+}
+
+}  // namespace
+}  // namespace driftloop::adapt
