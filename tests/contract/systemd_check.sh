@@ -39,7 +39,7 @@ check_station_config() {
   running=$!
   for _ in {1..300}; do
     [[ -s $work/endpoint ]] && break
-    kill -0 "$running" || { echo "driftloop-station refused $etc/station.yaml (its reason is above)"; exit 1; }
+    kill -0 "$running" 2>/dev/null || { echo "driftloop-station refused $etc/station.yaml (its reason is above)"; exit 1; }
     sleep 0.1
   done
   [[ -s $work/endpoint ]] || { echo "driftloop-station did not begin to listen within 30 s"; exit 1; }
