@@ -1,0 +1,137 @@
+#include "daemon/daemon_options.h"
+
+#include <cstdlib>
+#include <sstream>
+
+#include "config/check.h"
+#include "config/layers.h"
+#include "uplink/keys.h"
+#include "uplink/region.h"
+
+namespace driftloop::daemon {
+namespace fs = std::filesystem;
+namespace {
+
+/// systemd gives several folders as one text with colons; the first is ours.
+std::string folder_from(const char* variable) {
+  const char* value = std::getenv(variable);
+  const std::string text = value ? value : "";
+  return text.substr(0, text.find(':'));
+}
+
+void fill_in(DaemonOptions& o) {
+  if (o.state.empty()) o.state = folder_from("STATE_DIRECTORY");
+  if (o.link.vehicle_id.empty()) o.link.vehicle_id = o.vehicle_id;
+  if (o.vehicle_id.empty()) o.vehicle_id = o.link.vehicle_id;
+  const std::string credentials = folder_from("CREDENTIALS_DIRECTORY");
+  if (o.link.secret_key_file.empty() && !credentials.empty())
+    o.link.secret_key_file = fs::path(credentials) / "vehicle.key";
+  if (!o.state.empty()) o.store.folder = fs::path(o.state) / "frames";
+}
+
+std::vector<std::string> lines_of(const DaemonOptions& options) {
+  std::istringstream text(config::to_yaml(options));
+  std::vector<std::string> lines, sections;
+  for (std::string line; std::getline(text, line);) {
+    const std::size_t indent = line.find_first_not_of(' ');
+    if (indent == std::string::npos) continue;
+    sections.resize(std::min(sections.size(), indent / 2));  // the writer indents by two
+    std::string path;
+    for (const auto& section : sections) path += section + '.';
+    lines.push_back(path + line.substr(indent));
+    sections.push_back(line.substr(indent, line.find(':') - indent));
+  }
+  return lines;
+}
+
+}  // namespace
+
+void describe(config::Fields& f, LoopOptions& o) {
+  f.field("rounds", o.rounds, {0, 1'000'000}, "rounds until the daemon ends; 0 = for ever");
+  f.field("min_frames", o.min_frames, {1, 10'000'000},
+          "frames in the store before the first regions are asked for (a finite source may end with fewer)");
+  f.field("steps_per_round", o.steps_per_round, {1, 100'000'000}, "training steps in each round");
+  f.field("save_every_steps", o.save_every_steps, {1, 1'000'000},
+          "training steps between two saved states: what a power cut may cost");
+  f.field(
+      "label_wait_s", o.label_wait_s, {0, 1e9},
+      "seconds to wait for the answers of a round, then it goes on with what came; before the first label "
+      "ever it waits on");
+  f.field("label_share", o.label_share, {0, 1}, "share of the asked regions that is enough to go on");
+  f.field("max_pending", o.max_pending, {1, 10'000'000},
+          "unanswered regions beyond which no new ones are asked");
+  f.field("weights", o.weights, "start weights of the live model, a .safetensors file");
+  f.field("keep_rounds", o.keep_rounds, "keep models/round_<n>.safetensors of every round");
+  f.field("context_px", o.context_px, {0, 1024}, "surroundings sent with a region, pixels on each side");
+  f.choice("crop_format", o.crop_format, {"jpeg", "png"}, "how the pictures of regions are coded");
+  f.field("crop_quality", o.crop_quality, {1, 100}, "of jpeg");
+  f.field("replay", o.replay,
+          "labelled source images to go on learning from, for example streetsim:game?frames=300 or "
+          "folder:DIR; empty = source-free");
+  f.field("warmup_steps", o.warmup_steps, {0, 100'000'000},
+          "without weights: training steps on replay that make the first model");
+}
+
+void describe(config::Fields& f, DaemonOptions& o) {
+  f.field("vehicle_id", o.vehicle_id, "the name of this vehicle's .pub file at the station");
+  f.field("state", o.state, "folder of everything durable; empty = $STATE_DIRECTORY");
+  f.field("seed", o.seed, {0, 9'007'199'254'740'991}, "of every random draw of the learner");
+  f.section("camera", o.camera, "where frames come from");
+  f.section("gate", o.gate, "which frames are kept");
+  f.section("store", o.store, "the kept frames on the disk, in <state>/frames");
+  f.section("link", o.link, "the way to the station");
+  f.section("engine", o.engine, "the learner");
+  f.section("loop", o.loop, "the pace of the loop");
+}
+
+DaemonOptions read_options(const fs::path& file, const std::vector<std::string>& sets) {
+  DaemonOptions options;
+  config::Layers("", file, sets).apply(options);
+  fill_in(options);
+  return options;
+}
+
+void check_options(const DaemonOptions& o) {
+  const LoopOptions& loop = o.loop;
+  if (!uplink::is_vehicle_id(o.vehicle_id))
+    throw Error("vehicle_id '" + o.vehicle_id +
+                "' must be 1 to 64 characters of [A-Za-z0-9._-]: set vehicle_id");
+  if (o.link.vehicle_id != o.vehicle_id)
+    throw Error("vehicle_id is '" + o.vehicle_id + "' and link.vehicle_id is '" + o.link.vehicle_id +
+                "': leave link.vehicle_id out");
+  if (o.state.empty())
+    throw Error("there is no state folder: set state, or start the service by systemd, which gives one");
+  if (o.camera.uri.empty()) throw Error("there is no camera: set camera.uri, for example v4l2:///dev/video0");
+  if (o.link.station_public_key.empty())
+    throw Error("the station is not known: set link.station_public_key to its key or its .pub file");
+  uplink::load_public_key(o.link.station_public_key);
+  if (o.gate.min_brightness > o.gate.max_brightness)
+    throw Error("gate.min_brightness is greater than gate.max_brightness: no frame would pass");
+  if (!loop.weights.empty() && !fs::is_regular_file(loop.weights))
+    throw Error("there is no weights file " + loop.weights + ": correct loop.weights");
+  if (loop.weights.empty() && loop.warmup_steps > 0 && loop.replay.empty())
+    throw Error("loop.warmup_steps without loop.replay: there is nothing to warm up on");
+}
+
+Reload reload_options(const DaemonOptions& running, const DaemonOptions& fresh) {
+  Reload reload{running, {}};
+  DaemonOptions& now = reload.options;
+  now.gate = fresh.gate;
+  now.loop.rounds = fresh.loop.rounds;
+  now.loop.steps_per_round = fresh.loop.steps_per_round;
+  now.loop.save_every_steps = fresh.loop.save_every_steps;
+  now.loop.label_wait_s = fresh.loop.label_wait_s;
+  now.loop.label_share = fresh.loop.label_share;
+  now.loop.max_pending = fresh.loop.max_pending;
+  now.loop.keep_rounds = fresh.loop.keep_rounds;
+  now.loop.context_px = fresh.loop.context_px;
+  now.loop.crop_format = fresh.loop.crop_format;
+  now.loop.crop_quality = fresh.loop.crop_quality;
+  const auto taken = lines_of(now), wanted = lines_of(fresh);
+  DL_CHECK(taken.size() == wanted.size(), taken.size(), wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (taken[i] != wanted[i]) reload.needs_restart.push_back(wanted[i]);
+  return reload;
+}
+
+}  // namespace driftloop::daemon

@@ -1,0 +1,250 @@
+// driftloopd: the vehicle's program. Main owns the signals, the watchdog and the order of shutdown.
+#include <signal.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <iostream>
+
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "config/layers.h"
+#include "daemon/capture_thread.h"
+#include "daemon/daemon_options.h"
+#include "daemon/health.h"
+#include "daemon/live_loop.h"
+#include "daemon/uplink_thread.h"
+
+namespace driftloop::daemon {
+namespace {
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kHostFile = "/etc/driftloop/driftloopd.yaml";
+constexpr auto kTick = std::chrono::milliseconds(200);        // between two looks at the threads
+constexpr auto kStopLimit = std::chrono::milliseconds(4500);  // of 5 s; what is saved is enough to go on from
+
+struct Arguments {
+  std::string config_file;
+  std::vector<std::string> sets;
+  bool check = false, show = false;
+};
+
+/// <6> and the like in front of each line: the journal's own priorities.
+class JournalLevel : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    constexpr const char* kPrefixes[] = {"<7>", "<7>", "<6>", "<4>", "<3>", "<2>", "<6>"};
+    const std::string_view prefix = kPrefixes[message.level];
+    out.append(prefix.data(), prefix.data() + prefix.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JournalLevel>(); }
+};
+
+void set_up_log() {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("driftloopd"));
+  if (std::getenv("JOURNAL_STREAM") == nullptr) return;
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<JournalLevel>('*').set_pattern("%*%v");
+  spdlog::set_formatter(std::move(formatter));
+}
+
+sigset_t our_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  return set;
+}
+
+/// 0 when none came within `at_most`.
+int next_signal(std::chrono::milliseconds at_most) {
+  const sigset_t set = our_signals();
+  const timespec wait{at_most.count() / 1000, (at_most.count() % 1000) * 1'000'000};
+  const int signal = sigtimedwait(&set, nullptr, &wait);
+  return signal > 0 ? signal : 0;
+}
+
+/// Everything of one run. The order of the members is the order of construction; threads come last.
+class Daemon {
+ public:
+  Daemon(const Arguments& arguments, DaemonOptions options)
+      : arguments_(arguments),
+        options_(std::move(options)),
+        state_(options_.state),
+        status_(state_.status()),
+        store_(options_.store),
+        outbox_(state_.outbox()),
+        gate_(options_.gate),
+        pace_(options_.loop),
+        started_with_(options_) {
+    config::write_durably(state_.config(), config::to_yaml(options_, config::Comments::help));
+    if (!store_.repair().message.empty()) spdlog::warn("{}", store_.repair().message);
+  }
+
+  int run() {
+    start();
+    const bool good = supervise();
+    manager_.stopping();
+    const bool in_time = stop();
+    status_.write(Clock::now(), LiveStatus::Ending::stopped);
+    if (const auto death = health_.death()) {
+      spdlog::critical("{} ended: {}", owner_name(death->owner), death->why);
+      return 1;
+    }
+    spdlog::info("stopped: {}", status_.line());
+    // A step that takes this long is not waited for: the last saved state is whole, as after a kill.
+    if (!in_time) {
+      spdlog::warn(
+          "the learner did not reach the end of its step in time; it goes on from the last saved state");
+      spdlog::shutdown();
+      _exit(0);
+    }
+    return good ? 0 : 1;
+  }
+
+ private:
+  void start() {
+    uplink_ = start_owner(Owner::uplink, health_, [this](std::stop_token stop) {
+      run_uplink({options_.link, outbox_, status_, health_, news_}, std::move(stop));
+    });
+    capture_ = start_owner(Owner::capture, health_, [this](std::stop_token stop) {
+      run_capture({options_.camera, state_.capture(), gate_, store_, status_, health_, news_},
+                  std::move(stop));
+    });
+    adapt_ = start_owner(Owner::adapt, health_, [this](std::stop_token stop) {
+      LiveLoop loop({started_with_, pace_, state_, store_, outbox_, status_, health_, news_}, stop);
+      health_.ready(Owner::adapt);
+      loop.run();
+      health_.finished(Owner::adapt);
+    });
+  }
+
+  /// Until a signal, the last round or a death. False after a death.
+  bool supervise() {
+    bool told_ready = false;
+    while (!health_.death() && !health_.is_finished(Owner::adapt)) {
+      const int signal = next_signal(kTick);
+      if (signal == SIGHUP) reload();
+      if (signal == SIGTERM || signal == SIGINT) return true;
+      if (!told_ready && health_.all_ready()) {
+        told_ready = true;
+        manager_.ready(status_.line());
+        spdlog::info("ready: {}", status_.line());
+      }
+      manager_.tick(Clock::now(), health_, status_.line());
+      status_.write(Clock::now());
+    }
+    return !health_.death();
+  }
+
+  void reload() {
+    manager_.reloading();
+    try {
+      const DaemonOptions fresh = read_options(arguments_.config_file, arguments_.sets);
+      check_options(fresh);
+      const Reload reload = reload_options(options_, fresh);
+      options_.gate = reload.options.gate;
+      options_.loop = reload.options.loop;
+      gate_.set(options_.gate);
+      pace_.set(options_.loop);
+      config::write_durably(state_.config(), config::to_yaml(options_, config::Comments::help));
+      spdlog::info("settings read again from {}", arguments_.config_file);
+      for (const auto& line : reload.needs_restart) spdlog::warn("needs a restart: {}", line);
+    } catch (const Error& error) {
+      spdlog::error("settings not changed: {}", error.what());
+    }
+    manager_.ready(status_.line());
+  }
+
+  /// The learner first (its last state is the dearest), the link last. False when the learner did not stop in
+  /// time.
+  bool stop() {
+    adapt_.request_stop();
+    capture_.request_stop();
+    const auto limit = Clock::now() + kStopLimit;
+    while (!health_.is_finished(Owner::adapt) && !health_.death() && Clock::now() < limit)
+      next_signal(kTick / 10);
+    const bool in_time = health_.is_finished(Owner::adapt) || health_.death();
+    uplink_.request_stop();
+    return in_time;
+  }
+
+  const Arguments& arguments_;
+  DaemonOptions options_;  // of main: the threads have what they were started with
+  StateFolder state_;
+  LiveStatus status_;
+  capture::FrameStore store_;
+  uplink::Outbox outbox_;
+  Health health_;
+  News news_;
+  Latest<capture::GateOptions> gate_;
+  Latest<LoopOptions> pace_;
+  const DaemonOptions started_with_;
+  ServiceManager manager_;
+  std::jthread uplink_, capture_, adapt_;
+};
+
+int run_daemon(const Arguments& arguments) {
+  DaemonOptions options = read_options(arguments.config_file, arguments.sets);
+  if (arguments.show) {
+    std::cout << config::to_yaml(options, config::Comments::help);
+    return 0;
+  }
+  check_options(options);
+  if (arguments.check) {
+    std::cout << arguments.config_file << ": good; vehicle " << options.vehicle_id << ", camera "
+              << options.camera.uri << ", station " << options.link.station_endpoint << ", state "
+              << options.state << '\n';
+    return 0;
+  }
+  if (options.link.secret_key_file.empty())
+    throw Error("this vehicle has no secret key: set link.secret_key_file (make one with: driftloop keygen)");
+  const sigset_t set = our_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);  // before any thread: all of them inherit it
+  return Daemon(arguments, std::move(options)).run();
+}
+
+}  // namespace
+}  // namespace driftloop::daemon
+
+int main(int argc, char** argv) {
+  using namespace driftloop;
+  daemon::Arguments arguments;
+  arguments.config_file = std::filesystem::exists(daemon::kHostFile) ? daemon::kHostFile : "";
+  CLI::App app(
+      "driftloopd: captures frames, asks the lab about the regions that teach most, learns from the "
+      "answers,\n"
+      "and keeps a live model that is never replaced by a worse one.");
+  app.add_option("--config", arguments.config_file,
+                 "settings, a YAML file (default /etc/driftloop/driftloopd.yaml)");
+  app.add_option("--set", arguments.sets, "section.key=value over the file; may be repeated");
+  app.add_flag("--check-config", arguments.check, "say whether the settings are good, and end");
+  app.add_flag("--show-config", arguments.show, "print the settings in effect, each explained, and end");
+  app.footer(
+      "A vehicle needs:  vehicle_id, camera.uri, link.station_endpoint, link.station_public_key, and a "
+      "start:\n"
+      "                  loop.weights=FILE, or loop.replay=streetsim:game?frames=300 with "
+      "loop.warmup_steps=300\n"
+      "Example:          driftloopd --set vehicle_id=car7 --set state=/tmp/car7 --set "
+      "camera.uri=images:///drive \\\n"
+      "                    --set link.station_public_key=station.pub --set link.secret_key_file=car7.key \\\n"
+      "                    --set loop.weights=start.safetensors\n"
+      "While it runs:    <state>/status.json says what it does, <state>/rounds.jsonl what each round "
+      "brought,\n"
+      "                  <state>/live.safetensors is the live model. SIGTERM stops it within 5 s; started "
+      "again it\n"
+      "                  goes on where it was. SIGHUP reads gate.* and the pace of loop.* again.");
+  CLI11_PARSE(app, argc, argv);
+  daemon::set_up_log();
+  try {
+    return daemon::run_daemon(arguments);
+  } catch (const std::exception& error) {
+    std::cerr << "driftloopd: " << error.what() << '\n';
+    return 1;
+  }
+}

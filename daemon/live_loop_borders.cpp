@@ -1,0 +1,187 @@
+// The borders of the loop: start and first model, regions on their way out, labels on their way in.
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "adapt/data/dataset.h"
+#include "config/check.h"
+#include "daemon/live_loop.h"
+
+namespace driftloop::daemon {
+namespace {
+
+/// The learner's view of a warm-up: source images alone.
+class NoFrames : public adapt::FramePool {
+ public:
+  std::vector<adapt::PoolFrame> frames() const override { return {}; }
+  cv::Mat image_rgb(const std::string&) const override { return {}; }
+};
+
+std::shared_ptr<const adapt::Dataset> open_replay(const DaemonOptions& options) {
+  if (options.loop.replay.empty()) return nullptr;
+  const auto cache_bytes = static_cast<std::size_t>(options.engine.input.cache_mb) << 20;
+  return adapt::cached(adapt::open_dataset(options.loop.replay, ""), cache_bytes);
+}
+
+}  // namespace
+
+LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
+    : parts_(parts),
+      stop_(std::move(stop)),
+      pool_(parts.store, [&health = parts.health] { health.progress(Owner::adapt); }),
+      engine_(parts.options.engine, open_replay(parts.options), pool_,
+              static_cast<std::uint64_t>(parts.options.seed)) {
+  const LoopOptions& loop = parts_.options.loop;
+  shown_.device = adapt::device_text(parts_.options.engine);
+  has_model_ = engine_.load(parts_.state.model());
+  if (has_model_) {
+    place_ = decode_place(engine_.note());
+    parts_.status.at_least(place_.bytes_sent, place_.bytes_received);
+    if (!place_.last_record.empty())
+      shown_.last_verdict = nlohmann::json::parse(place_.last_record).at("verdict").get<std::string>();
+    spdlog::info("resumed in round {} at step {} on {}", place_.round, engine_.step(), shown_.device);
+  } else if (!loop.weights.empty()) {
+    engine_.load_weights(loop.weights);
+    save();
+    has_model_ = true;
+    spdlog::info("started from {} on {}", loop.weights, shown_.device);
+  } else if (loop.replay.empty() || loop.warmup_steps == 0) {
+    throw Error(
+        "there is no model to start from: set loop.weights to the .safetensors file of a trained model, or "
+        "loop.replay and loop.warmup_steps to train the first one here");
+  }
+  show("starting");
+}
+
+/// The first model, from the replay data alone: everything it learns becomes the live model.
+bool LiveLoop::first_model() {
+  const LoopOptions& loop = parts_.options.loop;
+  adapt::EngineOptions options = parts_.options.engine;
+  options.guard.enabled = false;
+  options.selftrain.weight = 0;
+  NoFrames no_frames;
+  adapt::Engine warm(options, open_replay(parts_.options), no_frames,
+                     static_cast<std::uint64_t>(parts_.options.seed));
+  if (warm.load(parts_.state.warmup())) spdlog::info("warm-up goes on at step {}", warm.step());
+  show("training", "warm-up on " + loop.replay);
+  while (warm.step() < loop.warmup_steps && !stopping()) {
+    adapt::TrainRequest request;
+    request.steps =
+        static_cast<int>(std::min<std::int64_t>(loop.warmup_steps - warm.step(), loop.save_every_steps));
+    request.stop = stop_;
+    request.progress = [&](const adapt::TrainProgress&) { parts_.health.progress(Owner::adapt); };
+    const auto report = warm.train(request);
+    if (report.gave_up || (report.steps == 0 && !report.stopped))
+      throw Error("warm-up on " + loop.replay +
+                  " does not learn: its loss is not finite; lower engine.train.rate");
+    spdlog::info("warm-up: step {} of {}, loss {:.3f}", warm.step(), loop.warmup_steps, report.source_loss);
+    warm.save(parts_.state.warmup());
+  }
+  if (stopping()) return false;
+  warm.judge();  // without a guard: the trained model becomes the live one
+  warm.save_weights(parts_.state.live_weights());
+  engine_.load_weights(parts_.state.live_weights());
+  save();
+  if (stopping()) return false;
+  has_model_ = true;
+  std::error_code ignored;
+  std::filesystem::remove_all(parts_.state.warmup(), ignored);
+  return true;
+}
+
+/// Makes the messages of asked regions and notes their digests as pending. A region whose frame is gone, or
+/// that cannot be sent, is dropped and counted.
+void LiveLoop::code_regions(std::span<const std::size_t> indices) {
+  const auto asked = engine_.asked();
+  const auto pace = parts_.pace.get();
+  const CodecOptions codec{parts_.options.vehicle_id,
+                           parts_.options.engine.acquisition.strategy,
+                           parts_.options.engine.label_space,
+                           pace.context_px,
+                           pace.crop_format,
+                           pace.crop_quality};
+  std::map<std::string, std::vector<std::size_t>> by_frame;  // one look of the live model at each frame
+  for (const std::size_t index : indices) by_frame[asked.at(index).frame_id].push_back(index);
+  std::map<std::size_t, uplink::OutboundItem> coded;  // in the order they were asked
+  for (const auto& [frame_id, regions] : by_frame) {
+    const auto stored = parts_.store.find(frame_id);
+    SeenFrame frame{
+        stored.value_or(capture::StoredFrame{}), stored ? pool_.image_rgb(frame_id) : cv::Mat(), {}};
+    if (frame.image_rgb.empty()) continue;
+    frame.prediction = engine_.view(frame.image_rgb, adapt::Role::live).label;
+    parts_.health.progress(Owner::adapt);
+    for (const std::size_t index : regions) {
+      const auto request = encode_region(frame, asked[index], place_.round, codec);
+      const std::string problem = uplink::problem_of(request);
+      if (problem.empty())
+        coded[index] = uplink::outbound(request, request.score);
+      else
+        spdlog::warn("a region of frame {} cannot be sent: {}", frame.stored.name, problem);
+    }
+  }
+  items_.clear();
+  for (auto& [index, item] : coded) {
+    place_.pending.push_back({item.digest, index, place_.round});
+    items_.push_back(std::move(item));
+  }
+  place_.asked_this_round = static_cast<std::int64_t>(items_.size());
+  if (items_.size() < indices.size())
+    spdlog::warn("{} of {} chosen regions were dropped: their frames are gone",
+                 indices.size() - items_.size(), indices.size());
+}
+
+/// What the inbox holds after the last merged row, as labels for the learner; moves the place past it.
+std::vector<adapt::RegionLabel> LiveLoop::returned_labels() {
+  const auto asked = engine_.asked();
+  std::unordered_multimap<std::string, std::size_t> index_of;
+  for (const auto& region : place_.pending) index_of.emplace(region.digest, region.index);
+  std::vector<adapt::RegionLabel> labels;
+  std::int64_t refused = 0, unusable = 0;
+  for (auto rows = parts_.outbox.labels_after(place_.merged_row); !rows.empty();
+       rows = parts_.outbox.labels_after(place_.merged_row)) {
+    for (const auto& row : rows) {
+      place_.merged_row = row.row_id;
+      const auto& reply = row.reply;
+      const auto [first, last] = index_of.equal_range(reply.request_digest);
+      for (auto it = first; it != last; ++it) {
+        const adapt::Region& region = asked.at(it->second);
+        if (reply.outcome == uplink::LabelReply::Outcome::refused) {
+          if (++refused == 1)
+            spdlog::warn("the lab refused a region of {}: {}", row.request.frame_name, reply.reason);
+          continue;
+        }
+        auto mask = decode_mask(reply, region.box_px, parts_.options.engine.label_space);
+        if (mask)
+          labels.push_back({region.frame_id, region.box_px, std::move(*mask.value)});
+        else if (++unusable == 1)
+          spdlog::error("a label of {} cannot be used: {}", row.request.frame_name, mask.problem);
+      }
+      index_of.erase(first, last);
+    }
+  }
+  std::erase_if(place_.pending,
+                [&](const PendingRegion& region) { return !index_of.contains(region.digest); });
+  if (refused + unusable > 0)
+    spdlog::warn("{} regions refused by the lab, {} labels unusable", refused, unusable);
+  return labels;
+}
+
+/// Tells the store which frames the learner needs: unanswered ones are never evicted, asked ones last.
+void LiveLoop::mark_asked_frames() {
+  std::map<std::string, FrameUse> use;
+  const auto asked = engine_.asked();
+  for (const auto& region : asked) use[region.frame_id].asked = true;
+  for (const auto& region : place_.pending) ++use[asked.at(region.index).frame_id].unanswered;
+  mark_frames(parts_.store, use);
+}
+
+/// Regions that the station will never take, or whose rows were damaged: no label comes for them.
+std::int64_t LiveLoop::refused_by_station() const {
+  const auto stats = parts_.outbox.stats();
+  return stats.refused + stats.quarantined;
+}
+
+}  // namespace driftloop::daemon

@@ -1,0 +1,92 @@
+#include "daemon/state_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "config/check.h"
+#include "config/durable_file.h"
+
+namespace driftloop::daemon {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uintmax_t kLeastFree = 4 << 20;  // beside the state itself: status, index, logs
+
+int round_of(const std::string& line) {
+  const auto j = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  return j.is_object() && j.contains("round") && j["round"].is_number_integer() ? j["round"].get<int>() : -1;
+}
+
+std::uintmax_t bytes_in(const fs::path& folder) {
+  std::uintmax_t bytes = 0;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    const auto size = fs::file_size(it->path(), ignored);
+    if (!ignored) bytes = std::max(bytes, size);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+StateFolder::StateFolder(fs::path path) : path_(std::move(path)) {
+  config::make_folder(path_);
+  const fs::path file = path_ / "lock";
+  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0)
+    throw Error("cannot use the state folder " + path_.string() + ": " + file.string() + ": " +
+                std::strerror(errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  ::close(lock_);
+  throw Error("the state folder " + path_.string() +
+              " is in use by another driftloopd: stop that one, or give this one its own state folder");
+}
+
+StateFolder::~StateFolder() {
+  ::close(lock_);
+}
+
+fs::path StateFolder::round_weights(int round) const {
+  return path_ / "models" / ("round_" + std::to_string(round) + ".safetensors");
+}
+
+std::string StateFolder::space_problem() const {
+  std::error_code error;
+  const auto space = fs::space(path_, error);
+  // A checkpoint is written beside the old ones: one more of the largest there is, and the live model.
+  const std::uintmax_t needed = kLeastFree + 2 * bytes_in(model());
+  if (error || space.available >= needed) return {};
+  return "the disk of " + path_.string() + " is full (" + std::to_string(space.available >> 20) +
+         " MiB free, " + std::to_string(needed >> 20) +
+         " MiB needed): free some space; nothing is lost meanwhile";
+}
+
+std::vector<std::string> read_rounds(const fs::path& file) {
+  std::vector<std::string> lines;
+  if (!fs::exists(file)) return lines;
+  std::istringstream text(config::read_file(file));
+  for (std::string line; std::getline(text, line);)
+    if (round_of(line) >= 0) lines.push_back(line);
+  return lines;
+}
+
+void append_round(const fs::path& file, const std::string& line) {
+  const int round = round_of(line);
+  DL_CHECK(round >= 0, line);
+  auto lines = read_rounds(file);
+  for (const auto& old : lines)
+    if (round_of(old) >= round) return;
+  lines.push_back(line);
+  std::string text;
+  for (const auto& one : lines) text += one + '\n';
+  config::write_durably(file, text);
+}
+
+}  // namespace driftloop::daemon

@@ -1,0 +1,44 @@
+// The folder that holds everything durable of one vehicle, and the files in it that others read.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace driftloop::daemon {
+
+/// Held by one daemon at a time, until its end, however it ends.
+class StateFolder {
+ public:
+  /// Makes the folder when missing. Throws Error when it cannot be used or another daemon has it.
+  explicit StateFolder(std::filesystem::path path);
+  ~StateFolder();
+  StateFolder(const StateFolder&) = delete;
+  StateFolder& operator=(const StateFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path outbox() const { return path_ / "outbox.db"; }
+  std::filesystem::path model() const { return path_ / "model"; }    // checkpoint slots
+  std::filesystem::path warmup() const { return path_ / "warmup"; }  // the same, before the first model
+  std::filesystem::path live_weights() const { return path_ / "live.safetensors"; }
+  std::filesystem::path round_weights(int round) const;
+  std::filesystem::path rounds() const { return path_ / "rounds.jsonl"; }
+  std::filesystem::path status() const { return path_ / "status.json"; }
+  std::filesystem::path capture() const { return path_ / "capture.json"; }
+  std::filesystem::path config() const { return path_ / "config.yaml"; }  // as in effect
+
+  /// "" while the disk has room for one more state of the model, else one line that says it has not.
+  std::string space_problem() const;
+
+ private:
+  std::filesystem::path path_;
+  int lock_ = -1;
+};
+
+/// Appends one JSON line with a "round", durably; a line of that round (or a later one) that is there already
+/// stays alone. A torn last line is dropped. Throws Error.
+void append_round(const std::filesystem::path& file, const std::string& line);
+
+/// The whole lines of the file; none when it is not there.
+std::vector<std::string> read_rounds(const std::filesystem::path& file);
+
+}  // namespace driftloop::daemon

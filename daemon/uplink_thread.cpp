@@ -1,0 +1,47 @@
+#include "daemon/uplink_thread.h"
+
+#include <spdlog/spdlog.h>
+
+namespace driftloop::daemon {
+namespace {
+using State = uplink::LinkReport::State;
+
+constexpr auto kStep = std::chrono::milliseconds(200);  // how soon a stop and a new region are seen
+constexpr auto kStatusPeriod = std::chrono::seconds(1);
+
+void log_change(const uplink::LinkReport& before, const uplink::LinkReport& now) {
+  if (now.state != before.state && now.state == State::up) spdlog::info("connected to the station");
+  if (before.state == State::up && now.state != State::up)
+    spdlog::warn("the connection to the station is lost");
+  if (now.problem != before.problem && !now.problem.empty()) spdlog::warn("link: {}", now.problem);
+}
+
+}  // namespace
+
+void run_uplink(const UplinkParts& parts, std::stop_token stop) {
+  uplink::VehicleLink link(parts.link, parts.outbox);
+  parts.health.ready(Owner::uplink);
+  LinkStatus status;
+  status.public_key = link.public_key();
+  std::uint64_t counted_at = ~std::uint64_t{0};  // the outbox's revision
+  auto counted = std::chrono::steady_clock::time_point{};
+  while (!stop.stop_requested()) {
+    const uplink::LinkReport report = link.step(kStep);
+    parts.health.progress(Owner::uplink);
+    log_change(status.report, report);
+    const auto& before = status.report.totals;
+    const bool news = report.totals.labels_stored != before.labels_stored ||
+                      report.totals.regions_refused != before.regions_refused;
+    const auto now = std::chrono::steady_clock::now();
+    if (parts.outbox.revision() != counted_at && now - counted >= kStatusPeriod) {
+      counted = now;
+      counted_at = parts.outbox.revision();
+      status.pending_regions = parts.outbox.pending();
+    }
+    status.report = report;
+    parts.status.link(status);
+    if (news) parts.news.tell();
+  }
+}
+
+}  // namespace driftloop::daemon
