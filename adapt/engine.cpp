@@ -259,6 +259,16 @@ void Engine::load_weights(const std::filesystem::path& file) {
   impl_->trainer.restart_from(*impl_->live);
 }
 
+EngineOptions options_of_weights(const std::filesystem::path& file) {
+  const TensorFile content = read_safetensors(file);
+  if (!content.metadata.contains("model") || !content.metadata.contains("work_long_side_px"))
+    throw Error(file.string() + " does not say which net it is of (no 'model' in its metadata); was it written by driftloop?");
+  EngineOptions options;
+  config::apply_text(content.metadata.at("model"), file.string(), options.model);
+  options.input.work_long_side_px = std::stoi(content.metadata.at("work_long_side_px"));
+  return options;
+}
+
 std::string device_text(const EngineOptions& options) {
   const auto device = resolve_device(options.device);
   if (!device.is_cpu()) return device.str();

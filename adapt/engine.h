@@ -120,6 +120,9 @@ class Engine {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The model and working size a weights file was saved with; everything else as by default. Throws Error when it is no such file.
+EngineOptions options_of_weights(const std::filesystem::path& file);
+
 /// Which device the engine would use and with what ("cpu, 2 threads" or the GPU's name).
 std::string device_text(const EngineOptions& options);
 

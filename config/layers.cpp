@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "config/check.h"
+#include "config/durable_file.h"
 #include "config/name_table.h"
 
 namespace driftloop::config {
@@ -247,14 +248,11 @@ fs::path find_preset(const std::string& name, const fs::path& beside) {
   throw_unknown_name("preset", name, known);
 }
 
-Layer parse_file(const fs::path& path) {
-  std::ifstream in(path);
-  if (!in) throw Error("cannot open the configuration file " + path.string());
+Layer parse_text(const std::string& text, const std::string& origin) {
   try {
-    return {YAML::Load(in), path.string(), true};
+    return {YAML::Load(text), origin, true};
   } catch (const YAML::ParserException& error) {
-    throw Error(path.string() + ':' + std::to_string(error.mark.line + 1) + ':' +
-                std::to_string(error.mark.column + 1) + ": " + error.msg);
+    throw Error(origin + ':' + std::to_string(error.mark.line + 1) + ':' + std::to_string(error.mark.column + 1) + ": " + error.msg);
   }
 }
 
@@ -262,7 +260,7 @@ Layer parse_file(const fs::path& path) {
 void push_file(std::vector<Layer>& layers, const fs::path& path, int depth) {
   if (depth > kDeepestExtends)
     throw Error(path.string() + ": 'extends' goes round in a circle or is nested too deeply");
-  Layer layer = parse_file(path);
+  Layer layer = parse_text(read_file(path), path.string());
   if (layer.root.IsMap()) {
     const YAML::Node root = layer.root;
     if (const YAML::Node base = root["extends"])
@@ -316,6 +314,13 @@ void Layers::apply_with(const std::function<void(Fields&)>& describe_all) const 
     describe_all(reader);
     reader.finish();
   }
+}
+
+void apply_text_with(const std::string& text, const std::string& origin, const std::function<void(Fields&)>& describe_all) {
+  const Layer layer = parse_text(text, origin);
+  Reader reader(layer);
+  describe_all(reader);
+  reader.finish();
 }
 
 std::vector<std::string> list_presets() {

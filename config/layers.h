@@ -34,6 +34,13 @@ class Layers {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Applies one YAML text to `options`; `origin` names it in errors. Throws Error.
+void apply_text_with(const std::string& text, const std::string& origin, const std::function<void(Fields&)>& describe_all);
+template <class Options>
+void apply_text(const std::string& text, const std::string& origin, Options& options) {
+  apply_text_with(text, origin, [&](Fields& fields) { describe(fields, options); });
+}
+
 /// The preset names that can be given, with the first comment line of each file as help ("name: help").
 std::vector<std::string> list_presets();
 

@@ -1,6 +1,8 @@
 // Labelled images: the source domain, the evaluation splits, and the ground truth an oracle answers from. A data set is a text,
 // "kind:argument": camvid:DIR, folder:DIR, streetsim:LOOK?frames=400. Add one: a file beside this and a line in dataset_table.cpp.
 #pragma once
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <opencv2/core/mat.hpp>
 #include <string>
@@ -34,6 +36,9 @@ std::string dataset_label_space(const std::string& spec);
 
 /// "kind: help" of each.
 std::vector<std::string> dataset_kinds();
+
+/// Writes images/<id>.jpg (quality 95) and labels/<id>.png (trainIds) below `folder`, a folder: data set. Throws Error.
+void write_dataset(const Dataset& dataset, const std::filesystem::path& folder, const std::function<void(std::size_t done, std::size_t total)>& progress);
 
 /// Keeps decoded images and labels up to `cache_bytes`, whichever were asked for first (training draws at random: no eviction).
 std::unique_ptr<Dataset> cached(std::unique_ptr<Dataset> inner, std::size_t cache_bytes);

@@ -5,6 +5,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "config/check.h"
+#include "config/durable_file.h"
 
 namespace driftloop::adapt {
 namespace fs = std::filesystem;
@@ -79,6 +80,19 @@ std::unique_ptr<Dataset> open_layout(const FolderLayout& layout) {
     throw Error(std::to_string(missing) + " of " + std::to_string(entries.size()) + " images have no label, the first is " +
                 first_missing->image.string() + " (expected " + first_missing->label.string() + ')');
   return std::make_unique<FolderDataset>(std::move(entries), layout.id_table);
+}
+
+void write_dataset(const Dataset& dataset, const fs::path& folder, const std::function<void(std::size_t, std::size_t)>& progress) {
+  config::make_folder(folder / "images");
+  config::make_folder(folder / "labels");
+  for (std::size_t i = 0; i < dataset.size(); ++i) {
+    cv::Mat bgr;
+    cv::cvtColor(dataset.image_rgb(i), bgr, cv::COLOR_RGB2BGR);
+    const fs::path image = folder / "images" / (dataset.id(i) + ".jpg"), label = folder / "labels" / (dataset.id(i) + ".png");
+    if (!cv::imwrite(image.string(), bgr, {cv::IMWRITE_JPEG_QUALITY, 95}) || !cv::imwrite(label.string(), dataset.label(i)))
+      throw Error("cannot write " + image.string() + " and its label; is the disk full?");
+    progress(i + 1, dataset.size());
+  }
 }
 
 std::unique_ptr<Dataset> open_camvid(const std::string& folder, const std::string& split) {

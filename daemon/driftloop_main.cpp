@@ -1,0 +1,39 @@
+// `driftloop`: a table of subcommands.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "daemon/commands.h"
+#include "config/check.h"
+
+int main(int argc, char** argv) {
+  using namespace driftloop;
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app{"driftloop keeps a segmentation net good where the vehicle drives.\nStart with:  driftloop demo --out out/demo", "driftloop"};
+  app.set_version_flag("--version", DRIFTLOOP_VERSION " (" DRIFTLOOP_REVISION ")");
+  app.require_subcommand(1);
+  struct Entry {
+    daemon::Run (*add)(CLI::App&);
+    daemon::Run run;
+    CLI::App* command;
+  };
+  std::vector<Entry> entries;
+  for (auto add : {daemon::add_demo, daemon::add_bench, daemon::add_eval, daemon::add_config, daemon::add_status, daemon::add_data,
+                   daemon::add_keygen, daemon::add_arm}) {
+    const std::size_t before = app.get_subcommands([](CLI::App*) { return true; }).size();
+    daemon::Run run = add(app);
+    entries.push_back({add, run, app.get_subcommands([](CLI::App*) { return true; }).at(before)});
+  }
+  CLI11_PARSE(app, argc, argv);
+  try {
+    for (const auto& entry : entries)
+      if (entry.command->parsed()) return entry.run();
+  } catch (const Error& error) {
+    std::fprintf(stderr, "driftloop: %s\n", error.what());
+    return 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "driftloop: internal error: %s\nPlease report this with the command line.\n", error.what());
+    return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,231 @@
+#include "daemon/offline_loop.h"
+
+#include <chrono>
+#include <ctime>
+#include <map>
+#include <opencv2/core.hpp>
+#include <set>
+#include <sstream>
+
+#include "adapt/data/dataset.h"
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "config/label_space.h"
+#include "config/layers.h"
+#include "daemon/report/pictures.h"
+
+namespace driftloop::daemon {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Wall time of the stages of a round.
+class StageClock {
+ public:
+  explicit StageClock(Round& round) : round_(round) {}
+  template <class Work>
+  auto time(const char* stage, const Work& work) {
+    const auto start = Clock::now();
+    auto result = work();
+    round_.seconds[stage] += std::chrono::duration<double>(Clock::now() - start).count();
+    return result;
+  }
+
+ private:
+  Round& round_;
+};
+
+std::shared_ptr<const adapt::Dataset> open_cached(const std::string& spec, const std::string& split, const RunOptions& options) {
+  return adapt::cached(adapt::open_dataset(spec, split), static_cast<std::size_t>(options.engine.input.cache_mb) << 20);
+}
+
+/// The oracle: ground truth goes round the outside, from the data set to the answer; the engine never sees it otherwise.
+class Oracle {
+ public:
+  Oracle(std::shared_ptr<const adapt::Dataset> truth, const std::string& label_space)
+      : truth_(std::move(truth)), fold_(config::label_space(label_space).fold) {
+    for (std::size_t i = 0; i < truth_->size(); ++i) index_[truth_->id(i)] = i;
+  }
+  std::vector<adapt::RegionLabel> answer(const std::vector<adapt::Region>& regions) const {
+    std::vector<adapt::RegionLabel> labels;
+    for (const auto& region : regions) labels.push_back({region.frame_id, region.box_px, map(region.frame_id)(region.box_px).clone()});
+    return labels;
+  }
+  cv::Mat map(const std::string& id) const { return config::map_labels(truth_->label(index_.at(id)), fold_); }
+
+ private:
+  std::shared_ptr<const adapt::Dataset> truth_;
+  const config::TrainIdTable& fold_;
+  std::map<std::string, std::size_t> index_;
+};
+
+std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
+  std::set<std::string> ids;
+  for (const auto& region : regions) ids.insert(region.frame_id);
+  return static_cast<std::int64_t>(ids.size());
+}
+
+std::string guard_words(const adapt::JudgeReport& judged) {
+  std::ostringstream text;
+  text.precision(3);
+  text << "live " << 100 * judged.live_score << ", candidate " << 100 * judged.candidate_score << " mIoU on " << judged.guard_pixels
+       << " guard pixels";
+  return text.str();
+}
+
+/// One round of an arm: ask, merge, train, judge, score.
+Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number, const Oracle& oracle,
+                const adapt::Dataset& eval, std::stop_token stop, const StepProgress& progress) {
+  Round round;
+  round.round = number;
+  StageClock clock(round);
+  if (asks_for_labels(arm)) {
+    const auto regions = clock.time("propose", [&] { return engine.propose(engine.budget(), stop); });
+    const auto labels = clock.time("label", [&] { return oracle.answer(regions); });
+    clock.time("merge", [&] { return engine.merge(labels); });
+  }
+  const int before = (number - 1) * options.steps_per_round, total = options.rounds * options.steps_per_round;
+  const auto trained = clock.time("train", [&] {
+    return engine.train({options.steps_per_round, stop, [&](const adapt::TrainProgress& p) { progress(before + p.step, total); }});
+  });
+  const auto judged = clock.time("judge", [&] { return engine.judge(); });
+  if (judged.guard_pixels > 0) {
+    round.guard = judged.verdict == adapt::Verdict::promoted ? Guard::promoted
+                  : judged.verdict == adapt::Verdict::rolled_back ? Guard::rolled_back : Guard::none;
+    round.guard_note = guard_words(judged);
+  }
+  if (trained.bad_steps > 0) round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
+  fill_scores(clock.time("evaluate", [&] { return engine.evaluate(eval, adapt::Role::live, stop); }), round);
+  const auto totals = engine.labels();
+  round.labelled_pixels = totals.train_pixels + totals.guard_pixels;
+  round.regions = totals.regions;
+  round.frames = frames_of(engine.asked());
+  round.steps = engine.step();
+  return round;
+}
+
+Report part_of(const RunOptions& options, std::uint64_t seed, const Arm& arm) {
+  Report part = report_head(options, seed, "");
+  part.arms = {arm};
+  return part;
+}
+
+}  // namespace
+
+void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
+  round.miou = evaluation.miou;
+  for (const auto& [name, iou] : evaluation.class_iou) round.per_class_iou[name] = iou;
+}
+
+void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, const StepProgress& progress) {
+  if (fs::exists(weights)) return;
+  const auto source = open_cached(options.source, options.source_split, options);
+  const auto nothing = adapt::make_dataset_pool(source);  // never drawn from: no self-training in the warm-up
+  adapt::EngineOptions engine_options = warmup_options(options);
+  engine_options.guard.enabled = false;
+  adapt::Engine engine(engine_options, source, *nothing, seed);
+  const auto report = engine.train({options.warmup_steps, {}, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
+  if (report.gave_up) throw Error("the warm-up on the source did not converge (the loss is not finite); lower engine.train.rate");
+  engine.judge();
+  engine.save_weights(weights);
+}
+
+bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& weights, const fs::path& folder,
+             std::stop_token stop, const StepProgress& progress) {
+  config::make_folder(folder);
+  const auto source = open_cached(options.source, options.source_split, options);
+  const auto target = open_cached(options.target, options.target_split, options);
+  const auto eval = open_cached(options.eval, options.eval_split, options);
+  const auto pool = adapt::make_dataset_pool(target);
+  const Oracle oracle(target, options.engine.label_space);
+  adapt::Engine engine(arm_options(options, arm), source, *pool, seed);
+
+  Arm result;
+  result.name = arm;
+  result.weights = "model.safetensors";
+  if (engine.load(folder / "state")) {
+    result = read_report(folder).arms.at(0);
+    result.rounds.resize(static_cast<std::size_t>(std::stoi(engine.note())) + 1);
+  } else {
+    engine.load_weights(weights);
+    Round start;
+    fill_scores(engine.evaluate(*eval, adapt::Role::live, stop), start);
+    result.rounds = {start};
+  }
+  while (static_cast<int>(result.rounds.size()) <= options.rounds) {
+    const int number = static_cast<int>(result.rounds.size());
+    result.rounds.push_back(run_round(engine, options, arm, number, oracle, *eval, stop, progress));
+    if (stop.stop_requested()) return false;
+    engine.save_weights(folder / result.weights);
+    write_part(part_of(options, seed, result), folder);
+    engine.set_note(std::to_string(number));
+    engine.save(folder / "state");
+  }
+  return true;
+}
+
+std::vector<adapt::Region> asked_regions(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& folder) {
+  const auto pool = adapt::make_dataset_pool(open_cached(options.target, options.target_split, options));
+  adapt::Engine engine(arm_options(options, arm), nullptr, *pool, seed);
+  if (!engine.load(folder / "state")) throw Error("no state of the arm '" + arm + "' in " + (folder / "state").string());
+  return engine.asked();
+}
+
+Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command) {
+  Report report;
+  report.title = options.title;
+  report.seed = seed;
+  report.config = nlohmann::json{{"yaml", config::to_yaml(options)}};
+  report.strategy = options.engine.acquisition.strategy;
+  report.source = options.source;
+  report.target = options.target + (options.target_split.empty() ? "" : " (" + options.target_split + ')');
+  report.label_space = options.engine.label_space;
+  const auto& ask = options.engine.acquisition;
+  std::ostringstream budget;
+  budget << 100 * ask.share_per_round * options.rounds << " % of the pool's pixels in " << options.rounds << " rounds, regions of " << ask.region_px
+         << 'x' << ask.region_px << " px, " << options.steps_per_round << " training steps a round";
+  report.budget = budget.str();
+  report.revision = DRIFTLOOP_REVISION;
+  report.device = adapt::device_text(options.engine);
+  report.command = command;
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::tm utc{};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+  report.created = text;
+  return report;
+}
+
+std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm, const PictureRequest& request) {
+  const auto target = open_cached(options.target, options.target_split, options);
+  const auto pool = adapt::make_dataset_pool(target);
+  const Oracle oracle(target, options.engine.label_space);
+  adapt::Engine before(arm_options(options, arm), nullptr, *pool, seed), after(arm_options(options, arm), nullptr, *pool, seed);
+  before.load_weights(request.before);
+  after.load_weights(request.after);
+
+  std::map<std::string, std::vector<cv::Rect>> boxes;
+  for (const auto& region : request.asked) boxes[region.frame_id].push_back(region.box_px);
+  std::vector<std::string> frames;  // spread over those that were asked
+  for (const auto& [id, unused] : boxes) frames.push_back(id);
+  std::vector<Picture> pictures;
+  const std::size_t rows = std::min<std::size_t>(static_cast<std::size_t>(request.rows), frames.size());
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::string& id = frames[row * frames.size() / rows];
+    const cv::Mat image = pool->image_rgb(id), truth = oracle.map(id);
+    cv::Mat labels(image.size(), CV_8UC1, cv::Scalar(config::kIgnore));
+    for (const auto& box : boxes[id]) truth(box).copyTo(labels(box));
+    const auto old_view = before.view(image, adapt::Role::live), new_view = after.view(image, adapt::Role::live);
+    Picture picture{"Frame " + id, std::to_string(boxes[id].size()) + " regions of this frame were asked for", {}};
+    picture.panels = {photo("frame", image), photo("prediction before", overlay_classes(image, old_view.label)),
+                      photo("prediction after", overlay_classes(image, new_view.label)),
+                      photo(old_view.score.empty() ? "confidence before" : "score map before", colour_map(old_view.score.empty() ? old_view.confidence : old_view.score)),
+                      photo("regions asked for", overlay_regions(image, boxes[id])), mask("labels that came", overlay_labels(image, labels)),
+                      photo("ground truth", overlay_classes(image, truth))};
+    pictures.push_back(std::move(picture));
+  }
+  return pictures;
+}
+
+}  // namespace driftloop::daemon
