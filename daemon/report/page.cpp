@@ -99,9 +99,10 @@ std::string results(const Report& report, const std::vector<ArmView>& arms) {
       "whole arm. A click on a heading sorts.</p>" +
       "</section>\n<section id=\"arms\"><h2>What is compared</h2>\n" + arms_section(arms) +
       "</section>\n<section id=\"cost\"><h2>What it cost</h2>\n<p class=\"quiet\">The steeper a line rises, "
-      "the more each "
-      "label bought. Full supervision, dashed, needs every pixel of the pool.</p>\n<div class=\"pair\">" +
-      canvas("chart-pixels", "mIoU against labelled pixels", "middle");
+      "the more each label bought." +
+      std::string(find_arm(report, Role::full) ? " Full supervision, dashed, needs every pixel of the pool."
+                                               : "") +
+      "</p>\n<div class=\"pair\">" + canvas("chart-pixels", "mIoU against labelled pixels", "middle");
   if (any_sent(report)) out += canvas("chart-bytes", "mIoU against bytes sent", "middle");
   out += "</div>\n";
   if (!any_sent(report)) out += "<p class=\"note\">Nothing was sent over a link in this run.</p>\n";

@@ -52,13 +52,13 @@
   // An arm that has a single measurement, or the ceiling, is a level to compare with, not a course.
   const level = (arm) => arm.role === "full" || arm.rounds.filter((round) => round.miou !== null).length === 1;
 
-  function look(arm, index) {
+  function look(arm) {
     const colour = css(arm.colour);
     const control = level(arm);
     return {
       label: arm.title, borderColor: colour, backgroundColor: colour, spanGaps: true,
       borderWidth: arm.role === "strategy" ? 3 : 2, borderDash: control ? [7, 5] : [],
-      pointStyle: control ? "line" : points[index % points.length],
+      pointStyle: control ? "line" : points[data.arms.indexOf(arm) % points.length],
       pointRadius: control ? 0 : 4, pointHitRadius: 8,
     };
   }
@@ -69,8 +69,8 @@
   draw("chart-rounds", {
     type: "line",
     data: {
-      datasets: data.arms.filter(last).map((arm, index) => ({
-        ...look(arm, index),
+      datasets: data.arms.filter(last).map((arm) => ({
+        ...look(arm),
         data: level(arm)
           ? [{ x: first, y: percent(last(arm).miou) }, { x: Math.max(final, first + 1), y: percent(last(arm).miou) }]
           : arm.rounds.map((round) => ({ x: round.round, y: percent(round.miou) })),
@@ -95,7 +95,7 @@
       type: "line",
       data: {
         datasets: drawn.map((arm) => ({
-          ...look(arm, data.arms.indexOf(arm)),
+          ...look(arm),
           data: arm.role === "full"
             ? [{ x: 0, y: percent(last(arm).miou) }, { x: most, y: percent(last(arm).miou) }]
             : arm.rounds.map((round) => ({ x: cost(round), y: percent(round.miou) })),
