@@ -127,6 +127,9 @@ void FrameIndex::open() {
   db.exec("PRAGMA journal_size_limit=" + std::to_string(kWalBytes));
   const std::string check = db.execAndGet("PRAGMA quick_check(1)").getString();
   if (check != "ok") throw SQLite::Exception(check, SQLITE_CORRUPT);
+  // A flipped bit in the header can make the database read-only, which only a write would tell, much later.
+  if (sqlite3_db_readonly(db.getHandle(), "main") == 1)
+    throw SQLite::Exception("its header asks for a newer writer", SQLITE_READONLY);
   const int version = db.execAndGet("PRAGMA user_version").getInt();
   const int tables = db.execAndGet("SELECT count(*) FROM sqlite_master").getInt();
   if (version != kVersion && !(version == 0 && tables == 0))

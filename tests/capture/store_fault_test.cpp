@@ -266,8 +266,8 @@ TEST(StoreFaultTest, AFullDiskIsOrdinaryAndPasses) {
     const auto before = store.list().size();
     take_all_space(folder / "others");
     for (int i = 0; i < 12; ++i) refused += store.put(numbered(1000 + i)).status == PutStatus::full;
-    // Others filling the disk must not eat the store: at most one round of evictions.
-    EXPECT_GE(store.list().size() + 14, before);
+    // Others filling the disk must not eat the store: frames take turns, their number hardly falls.
+    EXPECT_GE(store.list().size() + 4, before);
     for (const StoredFrame& frame : store.list())
       EXPECT_TRUE(store.set_value(frame.id, double(frame.sequence)));
     fs::remove(folder / "others");
@@ -275,7 +275,9 @@ TEST(StoreFaultTest, AFullDiskIsOrdinaryAndPasses) {
     EXPECT_FALSE(store.load_rgb(id).empty());
     ASSERT_LE(disk_usage(folder / "store"), options.quota_bytes);
   }
-  EXPECT_GT(refused, 40U);
+  // The disk was really full: each frame then took the place of an old one, or was refused.
+  EXPECT_GT(refused + store.counters().evicted_by_disk, 40U);
+  EXPECT_GT(refused, 0U);
   EXPECT_EQ(store.counters().damaged, 0U);
 }
 
