@@ -1,0 +1,363 @@
+// The loop with a tiny learner and a lab that answers out of the outbox, without a network: stops, kills at
+// the seams between saved states, and labs that do not answer.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <thread>
+
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "daemon/live_loop.h"
+#include "tests/support/temp_folder.h"
+
+namespace driftloop::daemon {
+namespace {
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr std::int64_t kRegions = 6;  // of 64 pixels, a round
+
+DaemonOptions tiny_options(const fs::path& state) {
+  DaemonOptions o;
+  o.vehicle_id = "car7";
+  o.state = state.string();
+  o.camera.uri = "test://none";
+  o.store.folder = state / "frames";
+  o.store.quota_bytes = 8'000'000;
+  o.store.ballast_bytes = 0;
+  auto& e = o.engine;
+  e.device = "cpu";
+  e.threads = 1;
+  e.model.width = 0.0625;
+  e.model.output_stride = 16;
+  e.input.crop_width_px = 64;
+  e.input.crop_height_px = 48;
+  e.train.batch_target = 1;
+  e.selftrain.batch = 1;
+  e.acquisition.strategy = "random";
+  e.acquisition.pixels_per_round = kRegions * 64;
+  e.guard.share = 0.34;
+  e.guard.min_pixels = 64;
+  o.loop.rounds = 1;
+  o.loop.min_frames = 4;
+  o.loop.steps_per_round = 12;
+  o.loop.save_every_steps = 5;
+  o.loop.label_share = 1;
+  o.loop.keep_rounds = true;
+  return o;
+}
+
+/// A vehicle's state with four frames and everything but the threads that fill it.
+class Vehicle {
+ public:
+  explicit Vehicle(DaemonOptions given)
+      : options(std::move(given)),
+        state(options.state),
+        store(options.store),
+        outbox(state.outbox()),
+        status(state.status()),
+        pace(options.loop) {
+    health.finished(Owner::capture);
+    if (!store.list().empty()) return;
+    for (int i = 0; i < 4; ++i) {
+      capture::Frame frame;
+      frame.image_rgb = cv::Mat(48, 64, CV_8UC3, cv::Scalar(40, 120, 10 * i));
+      cv::rectangle(frame.image_rgb, cv::Rect(32, 0, 32, 48), cv::Scalar(200, 30, 90), cv::FILLED);
+      frame.name = "drive_00000" + std::to_string(i);
+      EXPECT_EQ(store.put(frame).status, capture::PutStatus::stored);
+    }
+  }
+
+  std::unique_ptr<LiveLoop> loop() {
+    return std::make_unique<LiveLoop>(LiveParts{options, pace, state, store, outbox, status, health, news},
+                                      stop.get_token());
+  }
+  std::int64_t requests() {
+    const auto s = outbox.stats();
+    return s.queued + s.receipted + s.refused;
+  }
+
+  DaemonOptions options;
+  StateFolder state;
+  capture::FrameStore store;
+  uplink::Outbox outbox;
+  LiveStatus status;
+  Health health;
+  News news;
+  Latest<LoopOptions> pace;
+  std::stop_source stop;
+};
+
+enum class Answers { labels, refusals };
+
+/// Takes regions out of the outbox and puts answers into it, as the link would.
+class Lab {
+ public:
+  Lab(Vehicle& vehicle, Answers answers, std::function<void()> before_first = {})
+      : vehicle_(vehicle),
+        answers_(answers),
+        before_first_(std::move(before_first)),
+        thread_([this](std::stop_token stop) { work(stop); }) {}
+
+ private:
+  void work(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const auto items = vehicle_.outbox.next_by_value(100);
+      if (items.empty()) {
+        pause_.wait(stop, std::chrono::milliseconds(10));
+        continue;
+      }
+      if (before_first_) before_first_();
+      before_first_ = {};
+      std::vector<uplink::ArrivedLabel> labels;
+      std::vector<std::string> digests;
+      for (const auto& item : items) {
+        labels.push_back(answer(item.digest));
+        digests.push_back(item.digest);
+      }
+      std::vector<uplink::LabelFate> fates;
+      EXPECT_EQ(vehicle_.outbox.mark_receipted(digests), uplink::StoreOutcome::done);
+      EXPECT_EQ(vehicle_.outbox.store_labels(labels, fates), uplink::StoreOutcome::done);
+      vehicle_.news.tell();
+    }
+  }
+
+  uplink::ArrivedLabel answer(const std::string& digest) {
+    const auto region = uplink::decode_region(*vehicle_.outbox.payload(digest));
+    uplink::LabelReply reply;
+    reply.request_digest = digest;
+    reply.labeller = "test";
+    if (answers_ == Answers::refusals) {
+      reply.reason = "there is no truth";
+      return {digest, uplink::encode(reply)};
+    }
+    const auto& box = region.value->box;
+    cv::Mat mask(box.height, box.width, CV_8UC1);
+    for (int x = 0; x < box.width; ++x) mask.col(x).setTo(box.x + x < 32 ? 0 : 13);
+    std::vector<uchar> png;
+    cv::imencode(".png", mask, png);
+    reply.outcome = uplink::LabelReply::Outcome::labelled;
+    reply.mask_png.assign(png.begin(), png.end());
+    return {digest, uplink::encode(reply)};
+  }
+
+  Vehicle& vehicle_;
+  Answers answers_;
+  std::function<void()> before_first_;
+  News pause_;
+  std::jthread thread_;
+};
+
+class LiveLoopTest : public testing::Test {
+ protected:
+  DaemonOptions options(const std::string& name) {
+    DaemonOptions o = tiny_options(folder_ / name);
+    o.loop.weights = weights().string();
+    return o;
+  }
+  fs::path weights() {
+    const fs::path file = folder_ / "start.safetensors";
+    if (fs::exists(file)) return file;
+    const DaemonOptions o = tiny_options(folder_ / "start");
+    capture::FrameStore store(o.store);
+    StorePool pool(store);
+    adapt::Engine(o.engine, nullptr, pool, 5).save_weights(file);
+    return file;
+  }
+  /// The live model after one undisturbed round.
+  std::string undisturbed() {
+    Vehicle vehicle(options("undisturbed"));
+    const Lab lab(vehicle, Answers::labels);
+    EXPECT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+    return config::read_file(vehicle.state.live_weights());
+  }
+  test::TempFolder folder_;
+};
+
+nlohmann::json only_record(const StateFolder& state) {
+  const auto lines = read_rounds(state.rounds());
+  EXPECT_EQ(lines.size(), 1u);
+  return lines.empty() ? nlohmann::json() : nlohmann::json::parse(lines.front());
+}
+
+TEST_F(LiveLoopTest, OneRoundFromFramesToAPublishedModel) {
+  Vehicle vehicle(options("one"));
+  const Lab lab(vehicle, Answers::labels);
+  const auto loop = vehicle.loop();
+  const std::string before = config::read_file(weights());
+  ASSERT_EQ(loop->run(), LiveLoop::End::rounds_done);
+  const auto record = only_record(vehicle.state);
+  EXPECT_EQ(record["round"], 1);
+  EXPECT_EQ(record["steps"], 12);
+  EXPECT_EQ(record["regions"], kRegions);
+  EXPECT_EQ(record["labelled_pixels"], kRegions * 64);
+  EXPECT_EQ(record["frames"], 4);
+  EXPECT_GE(record["guard_pixels"], 64);
+  EXPECT_NE(record["verdict"], "no_guard");
+  EXPECT_EQ(record["weights"], "models/round_1.safetensors");
+  EXPECT_EQ(config::read_file(vehicle.state.round_weights(1)),
+            config::read_file(vehicle.state.live_weights()));
+  EXPECT_EQ(record["verdict"] == "promoted", config::read_file(vehicle.state.live_weights()) != before);
+  for (const auto& frame : vehicle.store.list()) EXPECT_EQ(frame.unsent, 0);
+  EXPECT_EQ(nlohmann::json::parse(config::read_file(vehicle.state.status()))["phase"], "done");
+}
+
+TEST_F(LiveLoopTest, StopInTrainingAndResumeIsTheUninterruptedRun) {
+  const std::string expected = undisturbed();
+  for (int start = 0; start < 40; ++start) {  // each start is stopped after its first steps
+    Vehicle vehicle(options("stopped"));
+    const Lab lab(vehicle, Answers::labels);
+    const auto loop = vehicle.loop();
+    const auto begin = loop->engine().step();
+    std::jthread stopper([&](std::stop_token stop) {
+      News tick;
+      // "step N" is shown after each training step; the stop then falls somewhere into the next ones.
+      const std::string at_begin = "step " + std::to_string(begin) + ",";
+      while (!stop.stop_requested()) {
+        const std::string line = vehicle.status.line();
+        if (line.find("training") == 0 && line.find(at_begin) == std::string::npos) break;
+        tick.wait(stop, std::chrono::milliseconds(1));
+      }
+      vehicle.stop.request_stop();
+    });
+    const auto end = loop->run();
+    stopper.request_stop();
+    stopper.join();
+    EXPECT_EQ(vehicle.requests(), kRegions) << "asked twice";
+    if (end == LiveLoop::End::stopped) continue;
+    EXPECT_GT(start, 0) << "the run was never interrupted";
+    EXPECT_EQ(config::read_file(vehicle.state.live_weights()), expected);
+    EXPECT_EQ(only_record(vehicle.state)["regions"], kRegions);
+    return;
+  }
+  FAIL() << "no start came to the end of the round";
+}
+
+/// Runs a round, then puts back the learner's state of the moment before the labels: what a SIGKILL after any
+/// of the later writes, but before the next saved state, leaves behind.
+TEST_F(LiveLoopTest, KillAfterQueueingLosesNothingAndAsksNothingTwice) {
+  const std::string expected = undisturbed();
+  const fs::path saved = folder_ / "saved_model";
+  {
+    Vehicle vehicle(options("killed"));
+    const Lab lab(vehicle, Answers::labels,
+                  [&] { fs::copy(vehicle.state.model(), saved, fs::copy_options::recursive); });
+    vehicle.loop()->run();
+  }
+  fs::remove_all(folder_ / "killed" / "model");
+  fs::rename(saved, folder_ / "killed" / "model");
+  fs::remove(folder_ / "killed" / "live.safetensors");
+  Vehicle vehicle(options("killed"));
+  ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);  // the labels are in the inbox: no lab needed
+  EXPECT_EQ(vehicle.requests(), kRegions);
+  EXPECT_EQ(config::read_file(vehicle.state.live_weights()), expected);
+  EXPECT_EQ(only_record(vehicle.state)["regions"], kRegions);
+}
+
+TEST_F(LiveLoopTest, KillBeforeQueueingQueuesTheSavedChoice) {
+  const fs::path saved = folder_ / "saved_model";
+  std::vector<adapt::Region> asked;
+  {
+    Vehicle vehicle(options("killed"));
+    const Lab lab(vehicle, Answers::labels,
+                  [&] { fs::copy(vehicle.state.model(), saved, fs::copy_options::recursive); });
+    const auto loop = vehicle.loop();
+    loop->run();
+    asked = loop->engine().asked();
+  }
+  // The choice is saved, the outbox never heard of it.
+  fs::remove_all(folder_ / "killed" / "model");
+  fs::rename(saved, folder_ / "killed" / "model");
+  for (const char* suffix : {"", "-wal", "-shm"})
+    fs::remove(folder_ / "killed" / (std::string("outbox.db") + suffix));
+  Vehicle vehicle(options("killed"));
+  const Lab lab(vehicle, Answers::labels);
+  const auto loop = vehicle.loop();
+  ASSERT_EQ(loop->run(), LiveLoop::End::rounds_done);
+  EXPECT_EQ(vehicle.requests(), kRegions);
+  ASSERT_EQ(loop->engine().asked().size(), asked.size());
+  for (std::size_t i = 0; i < asked.size(); ++i) EXPECT_EQ(loop->engine().asked()[i].box_px, asked[i].box_px);
+}
+
+TEST_F(LiveLoopTest, DeadLabStopsAtOnceAndTheQueueStays) {
+  auto o = options("dead");
+  o.loop.label_wait_s = 0;
+  {
+    Vehicle vehicle(o);
+    vehicle.stop.request_stop();
+    EXPECT_EQ(vehicle.loop()->run(), LiveLoop::End::stopped);
+    EXPECT_EQ(vehicle.requests(), 0);
+  }
+  Vehicle vehicle(o);
+  const auto loop = vehicle.loop();
+  std::jthread stopper([&] {
+    News tick;
+    while (vehicle.status.line().find("no label ever came") == std::string::npos)
+      tick.wait({}, std::chrono::milliseconds(1));
+    vehicle.stop.request_stop();
+  });
+  EXPECT_EQ(loop->run(), LiveLoop::End::stopped);
+  EXPECT_EQ(vehicle.requests(), kRegions);
+  EXPECT_EQ(loop->engine().step(), 0) << "nothing is learnt before the first label";
+  int pinned = 0;
+  for (const auto& frame : vehicle.store.list()) pinned += frame.unsent;
+  EXPECT_EQ(pinned, kRegions);
+}
+
+TEST_F(LiveLoopTest, RefusedRegionsEndTheRoundWithoutTraining) {
+  Vehicle vehicle(options("refused"));
+  const Lab lab(vehicle, Answers::refusals);
+  ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+  const auto record = only_record(vehicle.state);
+  EXPECT_EQ(record["steps"], 0);
+  EXPECT_EQ(record["verdict"], "no_guard");
+  EXPECT_NE(record["guard_note"], "");
+}
+
+TEST_F(LiveLoopTest, StartsOnlyFromAModel) {
+  auto o = options("none");
+  o.loop.weights.clear();
+  Vehicle vehicle(o);
+  try {
+    vehicle.loop();
+    FAIL() << "started";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("loop.weights"));
+  }
+}
+
+TEST_F(LiveLoopTest, StateOfAnotherModelIsRefused) {
+  {
+    Vehicle vehicle(options("other"));
+    vehicle.loop();
+  }
+  auto o = options("other");
+  o.engine.model.width = 0.125;
+  Vehicle vehicle(o);
+  EXPECT_THROW(vehicle.loop(), Error);
+}
+
+TEST_F(LiveLoopTest, NoFramesAtAllIsSaid) {
+  auto o = options("empty");
+  o.loop.min_frames = 1;
+  Vehicle vehicle(o);
+  fs::remove_all(folder_ / "other_frames");
+  auto empty = o.store;
+  empty.folder = folder_ / "other_frames";
+  capture::FrameStore store(empty);
+  LiveLoop loop({vehicle.options, vehicle.pace, vehicle.state, store, vehicle.outbox, vehicle.status,
+                 vehicle.health, vehicle.news},
+                vehicle.stop.get_token());
+  try {
+    loop.run();
+    FAIL() << "ran on nothing";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no frame"));
+  }
+}
+
+}  // namespace
+}  // namespace driftloop::daemon
