@@ -7,7 +7,8 @@ namespace {
 Look street() {
   Look l;
   l.crowd.truck = 0.05F, l.crowd.parked = 0.36F, l.crowd.traffic = 0.3F, l.crowd.cyclists = 0.3F;
-  l.layout.sidewalk_m = 4.0F, l.layout.asphalt = {0.42F, 0.42F, 0.43F};
+  l.layout.sidewalk_m = 4.8F, l.layout.leaves = {0.28F, 0.41F, 0.18F},
+  l.layout.asphalt = {0.42F, 0.42F, 0.43F};
   l.light.ambient = {0.66F, 0.69F, 0.75F}, l.light.sun = {0.68F, 0.6F, 0.46F}, l.light.shadow = 0.5F;
   l.layout.walls = {{0.72F, 0.66F, 0.56F}, {0.62F, 0.58F, 0.55F}, {0.58F, 0.42F, 0.34F},
                     {0.76F, 0.74F, 0.7F},  {0.66F, 0.58F, 0.42F}, {0.5F, 0.5F, 0.52F},
@@ -70,7 +71,7 @@ Look dusk() {
              .sky_low = {0.93F, 0.55F, 0.42F},
              .cloud = {0.5F, 0.32F, 0.4F},
              .clouds = 0.5F,
-             .ambient = {0.44F, 0.38F, 0.5F},
+             .ambient = {0.5F, 0.43F, 0.56F},
              .sun = {0.22F, 0.12F, 0.08F},
              .sun_height = 0.5F,
              .shadow = 0.05F,

@@ -57,7 +57,7 @@ struct WriteDriveOptions {
   std::string name = "frame";        // file names are <name>_000000, numbered from 0
   std::string image_format = "jpg";  // jpg (quality 95) or png (exact)
   /// Called after each frame with frames done and frames in all; may be empty.
-  std::function<void(std::int64_t done, std::int64_t total)> progress;
+  std::function<void(std::int64_t done, std::int64_t total)> progress{};
 };
 
 /// Writes <folder>/images/<name>_NNNNNN.jpg|png and <folder>/labels/<name>_NNNNNN.png (trainIds), the layout

@@ -77,7 +77,7 @@ void draw_cyclists(Stage& stage) {
 void draw_traffic(Stage& stage) {
   const Look& look = stage.look();
   for (int lane = 0; lane < look.layout.lanes; ++lane) {
-    draw_lane(stage, lane, lane == look.layout.lanes - 1 ? 1.07 : 1.22);
+    draw_lane(stage, lane, lane == look.layout.lanes - 1 ? 1.25 : 1.4);
     draw_lane(stage, lane, -0.9 - 0.15 * lane);
   }
   draw_cyclists(stage);
