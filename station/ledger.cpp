@@ -25,7 +25,7 @@ CREATE INDEX IF NOT EXISTS labels_by_vehicle ON labels(vehicle, state, id);
 )sql";
 
 const uplink::DurableDatabase::Layout kLayout{
-    "ledger", 0x44724c67 /* "DrLg" */, 1, kSchema, {"regions", "payloads", "labels"}};
+    "ledger", 0x44724c67 /* "DrLg" */, 1, kSchema, {"regions", "payloads", "labels"}, {"regions", "labels"}};
 
 // No single bit flip turns one into another; a flipped state of a region is taken for waiting, of a label for
 // unacknowledged: doing it again is harmless at both ends.
@@ -37,9 +37,9 @@ std::int64_t row_check(const std::string& digest, const std::string& vehicle) {
 }
 
 void set_region_state(SQLite::Database& db, const std::string& digest, State state) {
-  SQLite::Statement update(db, "UPDATE regions SET state=? WHERE digest=?");
+  SQLite::Statement update(db, "UPDATE regions SET state=? WHERE id=?");
   update.bind(1, static_cast<int>(state));
-  update.bind(2, digest);
+  update.bind(2, uplink::row_by_digest(db, "regions", digest));
   update.exec();
 }
 
@@ -72,7 +72,9 @@ Answer damaged_answer(const std::string& vehicle, const std::string& digest) {
 }  // namespace
 
 struct Ledger::Impl {
-  explicit Impl(const std::filesystem::path& file) : database(file, kLayout) {
+  using Access = uplink::DurableDatabase::Access;
+  Impl(const std::filesystem::path& file, Access access) : database(file, kLayout, access) {
+    if (access == Access::look) return;
     const auto outcome = database.write("looking through the ledger", [](SQLite::Database& db) {
       db.exec("UPDATE regions SET state=17 WHERE state NOT IN (17,45,119)");
       db.exec("UPDATE labels SET state=18 WHERE state NOT IN (18,46,75,120)");
@@ -95,7 +97,11 @@ struct Ledger::Impl {
 static_assert(kWaiting == 17 && kAnswered == 45 && kDamaged == 119);
 static_assert(kUnderWay == 18 && kAcknowledged == 46 && kOrphaned == 75 && kLabelDamaged == 120);
 
-Ledger::Ledger(const std::filesystem::path& file) : impl_(std::make_unique<Impl>(file)) {}
+Ledger::Ledger(const std::filesystem::path& file) : impl_(std::make_unique<Impl>(file, Impl::Access::own)) {}
+Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Ledger Ledger::look_at(const std::filesystem::path& file) {
+  return Ledger(std::make_unique<Impl>(file, Impl::Access::look));
+}
 Ledger::~Ledger() = default;
 Ledger::Ledger(Ledger&&) noexcept = default;
 Ledger& Ledger::operator=(Ledger&&) noexcept = default;

@@ -49,6 +49,8 @@ struct LedgerStats {
 class Ledger {
  public:
   explicit Ledger(const std::filesystem::path& file);
+  /// A ledger that another process may be using, for stats() alone: nothing is changed or repaired.
+  static Ledger look_at(const std::filesystem::path& file);
   ~Ledger();
   Ledger(Ledger&&) noexcept;
   Ledger& operator=(Ledger&&) noexcept;
@@ -79,6 +81,7 @@ class Ledger {
 
  private:
   struct Impl;
+  explicit Ledger(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -142,7 +142,7 @@ nlohmann::json to_json(const LedgerStats& stats) {
 void show_status(const std::string& state, const std::string& format) {
   const fs::path file = ledger_file(state);
   if (!fs::exists(file)) throw Error("there is no ledger in " + state + " (expected " + file.string() + ")");
-  const nlohmann::json status = to_json(Ledger(file).stats());
+  const nlohmann::json status = to_json(Ledger::look_at(file).stats());
   if (format == "json") {
     std::cout << status.dump(2) << '\n';
     return;

@@ -67,12 +67,26 @@ void copy_rows(SQLite::Database& from, SQLite::Database& to, const std::string& 
 
 }  // namespace
 
-DurableDatabase::DurableDatabase(const fs::path& file, const Layout& layout) : file_(file), layout_(layout) {
+DurableDatabase::DurableDatabase(const fs::path& file, const Layout& layout, Access access)
+    : file_(file), layout_(layout) {
+  if (access == Access::look) {
+    try {
+      database_.emplace(file_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, kBusyTimeoutMs);
+      database_->exec("PRAGMA query_only=ON");
+      return;
+    } catch (const SQLite::Exception& error) {
+      throw Error("cannot open the " + std::string(layout_.what) + ' ' + file_.string() + ": " +
+                  error.what());
+    }
+  }
   if (file.has_parent_path()) config::make_folder(file.parent_path());
   try {
     bool damaged = fs::exists(damage_mark());
     try {
-      if (!damaged) open();
+      if (!damaged) {
+        open();
+        damaged = !is_consistent();
+      }
     } catch (const SQLite::Exception& error) {
       if (!is_damage(error)) throw;
       damaged = true;
@@ -92,6 +106,9 @@ void DurableDatabase::open() {
   database_->exec("PRAGMA journal_mode=WAL");
   database_->exec("PRAGMA synchronous=FULL");
   database_->exec("PRAGMA cell_size_check=ON");
+  // A short log: what it holds takes its space a second time, and on a full disk only the log's own room is
+  // left.
+  database_->exec("PRAGMA wal_autocheckpoint=128");
   database_->exec(layout_.schema);
 }
 
@@ -111,6 +128,14 @@ void DurableDatabase::check_identity() {
     throw Error("the " + std::string(layout_.what) + ' ' + file_.string() +
                 " was written by a newer driftloop (version " + std::to_string(version) +
                 ", this one reads up to " + std::to_string(layout_.version) + ")");
+}
+
+bool DurableDatabase::is_consistent() {
+  for (const char* table : layout_.checked_tables) {
+    SQLite::Statement check(*database_, "PRAGMA integrity_check(" + std::string(table) + ")");
+    if (!check.executeStep() || check.getColumn(0).getString() != "ok") return false;
+  }
+  return true;
 }
 
 void DurableDatabase::salvage() {
@@ -143,9 +168,27 @@ void DurableDatabase::mark_damage(const SQLite::Exception& error) noexcept {
   if (is_damage(error)) std::ofstream(damage_mark()) << error.what() << '\n';
 }
 
+DurableDatabase::Transaction::~Transaction() {
+  if (is_committed_) return;
+  try {
+    database_.exec("ROLLBACK");
+  } catch (const SQLite::Exception&) {
+    // SQLite has rolled back by itself, as it does on a full disk
+  }
+}
+
 bool DurableDatabase::is_disk_full(const SQLite::Exception& error) {
   // Growing the -shm file on a full disk surfaces as an I/O error of its own kind.
   return error.getErrorCode() == SQLITE_FULL || error.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE;
+}
+
+bool DurableDatabase::shorten_log() noexcept {
+  try {
+    database_->exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    return true;
+  } catch (const SQLite::Exception&) {
+    return false;
+  }
 }
 
 void DurableDatabase::fail(const char* doing, const std::string& cause) {
@@ -156,6 +199,19 @@ void DurableDatabase::fail(const char* doing, const std::string& cause) {
 
 void DurableDatabase::throw_failure() const {
   throw Error(failure_);
+}
+
+std::int64_t row_by_digest(SQLite::Database& db, const std::string& table, const std::string& digest) {
+  for (const char* column : {"digest", "+digest"}) {  // "+" keeps SQLite from using the index
+    SQLite::Statement row(db, "SELECT id FROM " + table + " WHERE " + column + "=?");
+    row.bind(1, digest);
+    if (!row.executeStep()) continue;
+    const std::int64_t id = row.getColumn(0).getInt64();
+    row.reset();
+    if (column[0] == '+') db.exec("REINDEX " + table);
+    return id;
+  }
+  return 0;
 }
 
 }  // namespace driftloop::uplink

@@ -22,24 +22,36 @@ class DurableDatabase {
     int application_id;  // SQLite's own mark in the file header: one program does not open another's file
     int version;         // of the schema; a newer file is refused
     const char* schema;  // CREATE ... IF NOT EXISTS
-    std::vector<const char*>
-        tables;  // each with an INTEGER PRIMARY KEY `id`: what is saved from a damaged file
+    // Each with an INTEGER PRIMARY KEY `id`. What is saved from a damaged file.
+    std::vector<const char*> tables;
+    // Those of small rows: compared with their indexes at each opening (100 k rows take a fraction of a
+    // second), since a row that an index has lost is never found again, without any error.
+    std::vector<const char*> checked_tables;
+  };
+
+  enum class Access {
+    own,  // this process writes here, alone
+    look  // another process may: nothing is created, changed or repaired
   };
 
   /// Opens or creates the file. A file that SQLite called damaged, now or when it was last in use, is moved
   /// aside (never deleted) and every row that can still be read goes into a fresh one: then damaged_copy()
   /// names the old file. What the rows say is for the caller to check. Throws Error.
-  DurableDatabase(const std::filesystem::path& file, const Layout& layout);
+  DurableDatabase(const std::filesystem::path& file, const Layout& layout, Access access = Access::own);
 
   /// Runs `body(SQLite::Database&)` in one transaction that is on disk when this returns `done`.
+  /// `body` may run twice (after a rollback) and must then do the same.
   template <class Body>
   [[nodiscard]] StoreOutcome write(const char* doing, Body&& body) {
     const std::lock_guard lock(mutex_);
-    return guarded(doing, [&] {
-      SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
+    const auto attempt = [&] {
+      Transaction transaction(*database_);
       body(*database_);
       transaction.commit();
-    });
+    };
+    const StoreOutcome outcome = guarded(doing, attempt);
+    // The log may be what fills the disk: emptied into the database, its room is free again.
+    return outcome == StoreOutcome::disk_full && shorten_log() ? guarded(doing, attempt) : outcome;
   }
 
   /// Runs a read. Throws Error on any failure.
@@ -57,6 +69,25 @@ class DurableDatabase {
   const std::filesystem::path& file() const { return file_; }
 
  private:
+  /// BEGIN IMMEDIATE (SQLiteCpp offers it from 3.2 on only, Ubuntu 22.04 has 3.1), rolled back unless
+  /// committed.
+  class Transaction {
+   public:
+    explicit Transaction(SQLite::Database& database) : database_(database) {
+      database_.exec("BEGIN IMMEDIATE");
+    }
+    ~Transaction();
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+    void commit() {
+      database_.exec("COMMIT");
+      is_committed_ = true;
+    }
+
+   private:
+    SQLite::Database& database_;
+    bool is_committed_ = false;
+  };
   template <class Step>
   StoreOutcome guarded(const char* doing, Step&& step) {
     if (!failure_.empty()) throw_failure();
@@ -69,10 +100,12 @@ class DurableDatabase {
       fail(doing, error.what());
     }
   }
+  bool shorten_log() noexcept;
   void mark_damage(const SQLite::Exception& error) noexcept;
   static bool is_disk_full(const SQLite::Exception& error);
   void open();
   void check_identity();
+  bool is_consistent();
   void salvage();
   std::filesystem::path damage_mark() const;
   [[noreturn]] void fail(const char* doing, const std::string& cause);
@@ -85,5 +118,9 @@ class DurableDatabase {
   std::string failure_;  // sticky: after one, every call throws it again
   std::filesystem::path damaged_copy_;
 };
+
+/// The id of the row of `table` with this digest, 0 when there is none. A row that the table has and its
+/// index does not is a sign of a damaged index: that is rebuilt, so that no row can become unreachable.
+std::int64_t row_by_digest(SQLite::Database& db, const std::string& table, const std::string& digest);
 
 }  // namespace driftloop::uplink

@@ -25,8 +25,8 @@ CREATE TABLE IF NOT EXISTS inbox(
 // Payloads stand in their own table: the queue's rows stay small, so that choosing and marking touch few
 // pages.
 
-const DurableDatabase::Layout kLayout{
-    "outbox", 0x44724f62 /* "DrOb" */, 1, kSchema, {"outbox", "payloads", "inbox"}};
+const DurableDatabase::Layout kLayout{"outbox", 0x44724f62 /* "DrOb" */,         1,
+                                      kSchema,  {"outbox", "payloads", "inbox"}, {"outbox", "inbox"}};
 
 std::int64_t row_check(const QueuedItem& item, const RequestMeta& meta) {
   std::ostringstream text;
@@ -60,10 +60,10 @@ void insert_item(SQLite::Database& db, const OutboundItem& item) {
 }
 
 void set_state(SQLite::Database& db, const std::string& digest, ItemState state, const std::string& reason) {
-  SQLite::Statement update(db, "UPDATE outbox SET state=?, reason=? WHERE digest=?");
+  SQLite::Statement update(db, "UPDATE outbox SET state=?, reason=? WHERE id=?");
   update.bind(1, static_cast<int>(state));
   update.bind(2, reason);
-  update.bind(3, digest);
+  update.bind(3, row_by_digest(db, "outbox", digest));
   update.exec();
 }
 
@@ -161,8 +161,8 @@ std::vector<QueuedItem> Outbox::next_by_value(std::size_t count) {
 std::optional<std::string> Outbox::payload(const std::string& digest) {
   const auto bytes = impl_->database.read("reading a payload", [&](SQLite::Database& db) {
     SQLite::Statement row(
-        db, "SELECT o.state, p.bytes FROM outbox o LEFT JOIN payloads p ON p.id=o.id WHERE o.digest=?");
-    row.bind(1, digest);
+        db, "SELECT o.state, p.bytes FROM outbox o LEFT JOIN payloads p ON p.id=o.id WHERE o.id=?");
+    row.bind(1, row_by_digest(db, "outbox", digest));
     if (!row.executeStep() || row.getColumn(0).getInt() != kQueued) return std::optional<std::string>();
     return std::optional(row.getColumn(1).getString());
   });
@@ -177,15 +177,16 @@ std::optional<std::string> Outbox::payload(const std::string& digest) {
 
 StoreOutcome Outbox::mark_receipted(std::span<const std::string> digests) {
   const auto outcome = impl_->database.write("marking receipts", [&](SQLite::Database& db) {
-    SQLite::Statement update(db, "UPDATE outbox SET state=?, reason=NULL WHERE digest=?");
-    SQLite::Statement drop(db, "DELETE FROM payloads WHERE id=(SELECT id FROM outbox WHERE digest=?)");
+    SQLite::Statement update(db, "UPDATE outbox SET state=?, reason=NULL WHERE id=?");
+    SQLite::Statement drop(db, "DELETE FROM payloads WHERE id=?");
     for (const auto& digest : digests) {
+      const std::int64_t id = row_by_digest(db, "outbox", digest);
       update.reset();
       update.bind(1, static_cast<int>(kReceipted));
-      update.bind(2, digest);
+      update.bind(2, id);
       update.exec();
       drop.reset();
-      drop.bind(1, digest);
+      drop.bind(1, id);
       drop.exec();
     }
   });

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "config/check.h"
-#include "driftloop.pb.h"
 #include "uplink/digest.h"
+#include "uplink/wire.h"
 
 namespace driftloop::uplink {
 namespace {
@@ -131,6 +131,7 @@ std::string encode(const LabelReply& r) {
 }
 
 Decoded<RegionRequest> decode_region(std::string_view bytes) {
+  silence_protobuf();
   v1::Region in;
   if (bytes.size() > kMaxRegionBytes) return {{}, "a region of more than 4 MiB"};
   if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return {{}, "not a region message"};
@@ -154,6 +155,7 @@ Decoded<RegionRequest> decode_region(std::string_view bytes) {
 }
 
 Decoded<LabelReply> decode_label(std::string_view bytes) {
+  silence_protobuf();
   v1::LabelAnswer in;
   if (bytes.size() > kMaxLabelBytes) return {{}, "an answer of more than 1 MiB"};
   if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return {{}, "not an answer message"};

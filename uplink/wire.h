@@ -21,6 +21,9 @@ inline constexpr std::size_t kMaxMessageDown = kMaxLabelBytes + kEnvelopeBytes;
 // ZMTP frame header, CURVE nonce and tag: what each message takes on the wire beyond its own bytes.
 inline constexpr std::size_t kFrameOverheadBytes = 33 + 9;
 
+/// Stops protobuf from printing about bytes that it cannot read. Cheap; called before each parse.
+void silence_protobuf();
+
 /// One message as the bytes of one ZeroMQ frame.
 std::string pack(const v1::Envelope& envelope);
 /// False when the bytes are no envelope, or one without a body (a message of a newer minor version).

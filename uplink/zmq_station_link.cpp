@@ -109,6 +109,9 @@ StationLink::Impl::Impl(const StationLinkOptions& o, StationHandler& h)
 void StationLink::Impl::bind() {
   context.set(zmq::ctxopt::max_sockets, kMaxSockets);
   set_safe_options(socket, {static_cast<std::int64_t>(kMaxMessageUp), kSendQueue, kReceiveQueue});
+  // Both families where the address leaves it open; an IPv4 address stays one, also in the bound endpoint.
+  socket.set(zmq::sockopt::ipv6, options.bind.find_first_of("*[") != std::string::npos &&
+                                     options.bind.find("://127.") == std::string::npos);
   socket.set(zmq::sockopt::router_mandatory, true);
   socket.set(zmq::sockopt::backlog, kBacklog);
   socket.set(zmq::sockopt::curve_server, true);

@@ -31,7 +31,6 @@ void set_safe_options(zmq::socket_t& socket, const TransportLimits& limits) {
   socket.set(zmq::sockopt::reconnect_ivl, kReconnectFirstMs);
   socket.set(zmq::sockopt::reconnect_ivl_max, kReconnectMostMs);
   socket.set(zmq::sockopt::connect_timeout, kConnectTimeoutMs);
-  socket.set(zmq::sockopt::ipv6, true);
 }
 
 ConnectionMonitor::ConnectionMonitor(zmq::context_t& context, zmq::socket_t& watched, const std::string& name)

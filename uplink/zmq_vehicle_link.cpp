@@ -22,7 +22,8 @@ constexpr int kSendQueue = 8;       // messages: what waits here cannot be overt
 constexpr int kReceiveQueue = 256;  // messages
 constexpr int kMaxReceivedPerStep = 256;
 constexpr auto kRefusedPause = std::chrono::seconds(10);  // before greeting again a station that said no
-constexpr auto kFullPause = std::chrono::seconds(2);      // before offering again to a station that is full
+constexpr auto kFailedHandshakePause = std::chrono::seconds(1);
+constexpr auto kFullPause = std::chrono::seconds(2);  // before offering again to a station that is full
 
 Clock::duration seconds(double s) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(s));
@@ -104,6 +105,7 @@ struct VehicleLink::Impl {
   Clock::time_point not_up_since;
   Clock::time_point last_heard;
   Clock::time_point offers_after;
+  std::optional<Clock::time_point> reopen_at;
 };
 
 VehicleLink::Impl::Impl(const VehicleLinkOptions& o, Outbox& box)
@@ -120,10 +122,12 @@ VehicleLink::Impl::Impl(const VehicleLinkOptions& o, Outbox& box)
 }
 
 void VehicleLink::Impl::open_socket() {
+  reopen_at.reset();
   socket.emplace(context, zmq::socket_type::dealer);
   set_safe_options(*socket, {static_cast<std::int64_t>(kMaxMessageDown), kSendQueue, kReceiveQueue});
   // Nothing is queued for a station that is not there: a session begins with Hello, not with leftovers.
   socket->set(zmq::sockopt::immediate, true);
+  socket->set(zmq::sockopt::ipv6, true);
   socket->set(zmq::sockopt::curve_serverkey, station_key);
   socket->set(zmq::sockopt::curve_publickey, keys.public_z85);
   socket->set(zmq::sockopt::curve_secretkey, keys.secret_z85);
@@ -164,6 +168,8 @@ void VehicleLink::Impl::follow_connection(Clock::time_point now) {
   if (!news.any) return;
   reached_tcp |= news.connected_tcp;
   auth_refused |= news.auth_refused;
+  // After a failed handshake libzmq gives the connection up for good: it takes a new socket.
+  if ((news.auth_refused || news.wrong_protocol) && !reopen_at) reopen_at = now + kFailedHandshakePause;
   if (news.disconnected || news.handshake_done) lose_session(now);
   if (!news.handshake_done) return;
   auth_refused = false;
@@ -206,6 +212,10 @@ std::string VehicleLink::Impl::unreachable_text() const {
 
 void VehicleLink::Impl::check_timeouts(Clock::time_point now) {
   if (report.state == State::connecting) {
+    if (reopen_at && now >= *reopen_at) {
+      close_socket();
+      open_socket();
+    }
     if (auth_refused || now - not_up_since >= seconds(options.handshake_timeout_s))
       report.problem = unreachable_text();
     return;
@@ -322,8 +332,10 @@ void VehicleLink::Impl::on_problem(const v1::Problem& problem, Clock::time_point
       offers_after = now + kFullPause;
       break;
     case v1::Problem::REVOKED:
+      lose_session(now);
+      report.state = State::refused;  // greets again after a pause, in case it is admitted anew
       report.problem = "the station no longer accepts this vehicle: " + problem.text();
-      break;
+      return;
     default:
       break;
   }

@@ -90,6 +90,8 @@ class LinkTest : public testing::Test {
   static constexpr auto kPatience = std::chrono::seconds(20);
 
   LinkTest() {
+    station_report = {};
+    vehicle_report = {};
     station_keys = generate_keys();
     save_keys(station_keys, folder / "station", "station");
     std::filesystem::create_directories(folder / "allow");
