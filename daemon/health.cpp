@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <exception>
 
 #ifdef DRIFTLOOP_SYSTEMD
@@ -39,6 +40,7 @@ void Health::finished(Owner owner) {
 }
 
 void Health::died(Owner owner, std::string why) {
+  why.erase(std::min(why.find('\n'), why.size()));  // LibTorch appends a stack of addresses
   const std::lock_guard lock(mutex_);
   if (!death_) death_ = Death{owner, std::move(why)};
 }
