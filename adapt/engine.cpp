@@ -166,12 +166,20 @@ JudgeReport Engine::judge() {
     return report;
   }
   if (report.guard_pixels < s.options.guard.min_pixels) return report;
-  const auto score = [&](SegmentationNet& net) {
-    return summarise(confusion_over_guard(net, s.options, s.device, s.pool, s.labels), s.options, 0).miou;
-  };
-  report.live_score = score(*s.live);
-  report.candidate_score = score(s.trainer.teacher());
-  if (report.candidate_score >= report.live_score - s.options.guard.tolerance) {
+  const GuardScores scores = guard_scores(*s.live, s.trainer.teacher(), s.options, s.device, s.pool, s.labels);
+  const auto count = static_cast<double>(scores.live.size());
+  if (count == 0) return report;  // every guard frame is gone
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < scores.live.size(); ++i) {
+    const double gain = scores.candidate[i] - scores.live[i];
+    sum += gain;
+    squares += gain * gain;
+    report.live_score += scores.live[i] / count;
+    report.candidate_score += scores.candidate[i] / count;
+  }
+  // The same regions under both nets: the standard error of their differences says what chance alone would do.
+  report.standard_error = std::sqrt(std::max(0.0, squares / count - (sum / count) * (sum / count)) / count);
+  if (sum / count + report.standard_error >= -s.options.guard.tolerance) {
     report.verdict = promote();
   } else {
     s.trainer.restart_from(*s.live);

@@ -50,8 +50,9 @@ enum class Verdict { promoted, rolled_back, no_guard };
 
 struct JudgeReport {
   Verdict verdict = Verdict::no_guard;
-  double live_score = 0;       // guard mIoU, 0..1
+  double live_score = 0;       // share of right guard pixels, mean over regions, 0..1
   double candidate_score = 0;
+  double standard_error = 0;   // of the mean difference between the two over the guard regions
   std::int64_t guard_pixels = 0;
 };
 
@@ -91,7 +92,8 @@ class Engine {
   Budget budget() const;
   /// Takes returned labels; a region merged before changes nothing. Throws Error for a label outside the label space.
   MergeReport merge(std::span<const RegionLabel> labels);
-  /// Compares the candidate (the teacher) with the live model on the guard set and promotes it or rolls back to the live model.
+  /// Compares the candidate (the teacher) with the live model on the guard set and promotes it, or rolls back to the live model when it is worse
+  /// by more than the tolerance and one standard error.
   JudgeReport judge();
 
   Evaluation evaluate(const Dataset& dataset, Role role, std::stop_token stop) const;

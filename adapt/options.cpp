@@ -47,7 +47,7 @@ void describe(config::Fields& f, SelfTrainOptions& o) {
 void describe(config::Fields& f, GuardOptions& o) {
   f.field("enabled", o.enabled, "false: every candidate becomes the live model");
   f.field("share", o.share, {0, 0.9}, "of the asked regions: random, held out, never trained on");
-  f.field("tolerance", o.tolerance, {0, 1}, "guard mIoU a candidate may lose and still be promoted");
+  f.field("tolerance", o.tolerance, {0, 1}, "share of right guard pixels a candidate may lose, beyond one standard error, and still be promoted");
   f.field("min_pixels", o.min_pixels, {1, 100'000'000}, "with fewer guard pixels the live model is kept");
 }
 

@@ -56,7 +56,7 @@ void describe(config::Fields& f, SelfTrainOptions& o);
 struct GuardOptions {
   bool enabled = true;
   double share = 0.15;       // of the regions asked each round: drawn at random, held out, never trained on
-  double tolerance = 0.01;   // a candidate may be worse by this much of guard mIoU and still be promoted
+  double tolerance = 0.01;   // share of right guard pixels that a candidate may lose, beyond one standard error
   int min_pixels = 200;      // with fewer guard pixels the live model is kept
 };
 void describe(config::Fields& f, GuardOptions& o);

@@ -1,6 +1,7 @@
 #include "daemon/offline_loop.h"
 
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <map>
 #include <opencv2/core.hpp>
@@ -67,11 +68,10 @@ std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
 }
 
 std::string guard_words(const adapt::JudgeReport& judged) {
-  std::ostringstream text;
-  text.precision(3);
-  text << "live " << 100 * judged.live_score << ", candidate " << 100 * judged.candidate_score << " mIoU on " << judged.guard_pixels
-       << " guard pixels";
-  return text.str();
+  char text[128];
+  std::snprintf(text, sizeof text, "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %lld pixels)", 100 * judged.live_score,
+                100 * judged.candidate_score, 100 * judged.standard_error, static_cast<long long>(judged.guard_pixels));
+  return text;
 }
 
 /// One round of an arm: ask, merge, train, judge, score.
@@ -187,6 +187,8 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
          << 'x' << ask.region_px << " px, " << options.steps_per_round << " training steps a round";
   report.budget = budget.str();
   report.revision = DRIFTLOOP_REVISION;
+  for (const auto& frame : adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
+    report.pool_pixels += frame.size_px.area();
   report.device = adapt::device_text(options.engine);
   report.command = command;
   const std::time_t now = std::time(nullptr);

@@ -1,5 +1,8 @@
 #include "adapt/eval/evaluate.h"
 
+#include <map>
+#include <opencv2/core.hpp>
+
 #include "config/check.h"
 #include "config/label_space.h"
 
@@ -27,14 +30,25 @@ Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, tor
   return confusion;
 }
 
-Confusion confusion_over_guard(SegmentationNet& net, const EngineOptions& options, torch::Device device, const FramePool& pool,
-                               const TargetLabels& labels) {
-  Confusion confusion(config::kClasses);
-  for (const auto& id : labels.frames(Purpose::guard)) {
+GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, const EngineOptions& options, torch::Device device,
+                         const FramePool& pool, const TargetLabels& labels) {
+  std::map<std::string, std::vector<const AskedRegion*>> by_frame;
+  for (const auto& asked : labels.asked())
+    if (asked.purpose == Purpose::guard && !asked.label.empty() && cv::countNonZero(asked.label != config::kIgnore) > 0)
+      by_frame[asked.region.frame_id].push_back(&asked);
+  GuardScores scores;
+  for (const auto& [id, regions] : by_frame) {
     const cv::Mat image = pool.image_rgb(id);
-    if (!image.empty()) count(confusion, predict_label(net, options, device, image), labels.label(id, Purpose::guard));
+    if (image.empty()) continue;
+    const cv::Mat by_live = predict_label(live, options, device, image), by_candidate = predict_label(candidate, options, device, image);
+    for (const AskedRegion* asked : regions) {
+      const double labelled = cv::countNonZero(asked->label != config::kIgnore);
+      const auto right = [&](const cv::Mat& prediction) { return cv::countNonZero(prediction(asked->region.box_px) == asked->label) / labelled; };
+      scores.live.push_back(right(by_live));
+      scores.candidate.push_back(right(by_candidate));
+    }
   }
-  return confusion;
+  return scores;
 }
 
 Evaluation summarise(const Confusion& confusion, const EngineOptions& options, std::int64_t images) {

@@ -76,7 +76,7 @@ constexpr std::array<int, 3> kMultiGrid = {2, 2, 4};  // of layer4; released cod
 
 /// Kaiming normal, fan-out, for convolutions; the last BN of each residual branch starts at 0 (method.md section 1).
 void initialise(nn::Module& root) {
-  for (auto& module : root.modules()) {
+  for (auto& module : root.modules(/*include_self=*/false)) {  // a constructor has no shared pointer to itself yet
     if (auto* conv = module->as<nn::Conv2dImpl>()) nn::init::kaiming_normal_(conv->weight, 0.0, torch::kFanOut, torch::kReLU);
     if (auto* block = module->as<BasicBlockImpl>()) nn::init::zeros_(block->bn2->weight);
     if (auto* block = module->as<BottleneckImpl>()) nn::init::zeros_(block->bn3->weight);

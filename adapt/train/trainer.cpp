@@ -18,6 +18,12 @@ void for_each_named(const Map& items, const Use& use) {
   for (const auto& item : items) use(item.key(), item.value());
 }
 
+void copy_buffers(const SegmentationNet& source, SegmentationNet& target) {
+  torch::NoGradGuard no_grad;
+  const auto from = source.named_buffers();
+  for (auto& item : target.named_buffers()) item.value().copy_(from[item.key()]);
+}
+
 /// The slots of the optimiser's per-parameter state by name, for AdamW or SGD.
 template <class Use>
 void for_each_state(torch::optim::Optimizer& optimiser, bool adamw, const Use& use) {
@@ -162,6 +168,8 @@ StepLosses Trainer::step(const Batch& batch, std::mt19937_64& random) {
   if (losses.finite) {
     optimiser_->step();
     move_teacher();
+  } else {
+    copy_buffers(*teacher_, *student_);  // the forward pass has put what is not finite into the BN statistics
   }
   ++steps_;
   return losses;
@@ -172,8 +180,7 @@ void Trainer::move_teacher() {
   const double decay = std::min(1 - 1 / static_cast<double>(steps_ + 1), options_.train.ema_decay);
   const auto from = student_->named_parameters();
   for (auto& item : teacher_->named_parameters()) item.value().lerp_(from[item.key()], 1 - decay);
-  const auto buffers = student_->named_buffers();  // BN statistics follow the student's
-  for (auto& item : teacher_->named_buffers()) item.value().copy_(buffers[item.key()]);
+  copy_buffers(*student_, *teacher_);  // BN statistics follow the student's
 }
 
 void Trainer::restart_from(const SegmentationNet& weights) {
