@@ -1,0 +1,200 @@
+// The offline loop and the demo, as a person starts them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "config/durable_file.h"
+#include "tests/e2e/programs.h"
+#include "tests/support/temp_folder.h"
+
+namespace driftloop::e2e {
+namespace {
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr int kRounds = 2;
+constexpr int kStepsPerRound = 4;
+constexpr const char* kEval = "streetsim:street?frames=4&stride=40&seed=1001&width=96&height=64";
+
+// The smallest run that still has every stage; one thread, so that sums are made in one order.
+const std::vector<std::string> kTiny = {"source=streetsim:game?frames=8&stride=40&width=96&height=64",
+                                        "target=streetsim:street?frames=8&stride=8&seed=7&width=96&height=64",
+                                        std::string("eval=") + kEval,
+                                        "warmup_steps=4",
+                                        "steps_per_round=4",
+                                        "engine.device=cpu",
+                                        "engine.threads=1",
+                                        "engine.model.width=0.0625",
+                                        "engine.input.crop_width_px=64",
+                                        "engine.input.crop_height_px=48",
+                                        "engine.train.batch_target=1",
+                                        "engine.selftrain.batch=1",
+                                        "engine.guard.min_pixels=64",
+                                        "engine.acquisition.share_per_round=0.02"};
+
+std::vector<std::string> with_sets(std::vector<std::string> command, std::vector<std::string> sets) {
+  sets.insert(sets.begin(), kTiny.begin(), kTiny.end());
+  for (const auto& set : sets) command.insert(command.end(), {"--set", set});
+  return command;
+}
+
+class Bench : public testing::Test {
+ protected:
+  std::vector<std::string> command(const std::string& out) const {
+    return with_sets(
+        {kDriftloop, "bench", "streetsim", "--seed", "3", "--out", (folder_ / out).string()},
+        {"rounds=" + std::to_string(kRounds), "arms=[source_only, self_training, random, cover, full]"});
+  }
+  nlohmann::json report(const std::string& out) const { return read_json(folder_ / out / "report.json"); }
+
+  test::TempFolder folder_;
+};
+
+/// What docs/report.md promises of every report, beside the numbers themselves.
+void expect_schema(const nlohmann::json& report, const std::vector<std::string>& arms, int rounds) {
+  EXPECT_EQ(report.at("schema"), 1);
+  EXPECT_TRUE(report.at("seed").is_number_integer());
+  EXPECT_TRUE(report.at("config").is_object());
+  std::vector<std::string> names;
+  for (const auto& arm : report.at("arms")) {
+    names.push_back(arm.at("name"));
+    EXPECT_FALSE(arm.contains("error")) << arm;
+    ASSERT_EQ(arm.at("rounds").size(), static_cast<std::size_t>(rounds) + 1) << names.back();
+    int number = 0;
+    for (const auto& round : arm.at("rounds")) {
+      EXPECT_EQ(round.at("round"), number++);
+      EXPECT_GE(round.at("miou").get<double>(), 0);
+      EXPECT_LE(round.at("miou").get<double>(), 1);
+      EXPECT_EQ(round.at("per_class_iou").size(), 19u);
+      for (const auto& [name, iou] : round.at("per_class_iou").items())
+        EXPECT_TRUE(iou.is_null() || (iou >= 0 && iou <= 1)) << name;
+      for (const char* key : {"labelled_pixels", "regions", "bytes_sent", "steps"})
+        EXPECT_TRUE(round.at(key).is_number_integer()) << key;
+      for (const auto& [stage, seconds] : round.at("seconds").items())
+        EXPECT_GE(seconds.get<double>(), 0) << stage;
+    }
+  }
+  EXPECT_EQ(names, arms);
+}
+
+/// The numbers of a report that do not depend on when and how fast it was made.
+nlohmann::json numbers(nlohmann::json report) {
+  for (auto& arm : report.at("arms"))
+    for (auto& round : arm.at("rounds")) round.erase("seconds");
+  return report.at("arms");
+}
+
+const nlohmann::json& arm_named(const nlohmann::json& report, const std::string& name) {
+  for (const auto& arm : report.at("arms"))
+    if (arm.at("name") == name) return arm;
+  throw std::runtime_error("no arm " + name);
+}
+
+/// Stops the whole family of a running bench at once, as a power cut does: a killed parent's arms are adopted
+/// and found by their command line, which names this test's own folder.
+void kill_with_arms(std::unique_ptr<daemon::ChildProcess>& bench, const fs::path& out) {
+  EXPECT_TRUE(kill_now(bench)) << "it ended before it could be killed: " << bench->last_words();
+  for (const auto& process : fs::directory_iterator("/proc")) {
+    const std::string name = process.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(process.path() / "cmdline");
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find(std::string("arm") + '\0' + "--run" + '\0' + out.string() + '\0') == std::string::npos)
+      continue;
+    const pid_t pid = std::stoi(name);
+    ::kill(pid, SIGKILL);
+    // Gone, or a zombie that nobody has awaited: neither has a program any more.
+    std::error_code gone;
+    EXPECT_TRUE(eventually([&] { return fs::read_symlink(process.path() / "exe", gone).empty(); }));
+  }
+}
+
+TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
+  auto bench = std::make_unique<daemon::ChildProcess>(command("killed"), folder_ / "killed.log");
+  // Two arms side by side: when the first has a round behind it, others are in the middle of one or not
+  // begun.
+  ASSERT_TRUE(eventually([&] {
+    return fs::exists(folder_ / "killed" / "arms" / "source_only" / "report.json") ||
+           bench->wait(std::chrono::milliseconds(0));
+  }));
+  kill_with_arms(bench, folder_ / "killed");
+  EXPECT_FALSE(fs::exists(folder_ / "killed" / "report.json"));
+  const auto weights_before = fs::last_write_time(folder_ / "killed" / "source.safetensors");
+
+  const Outcome again = run(command("killed"), folder_ / "again");
+  ASSERT_EQ(again.status, 0) << again.all();
+  EXPECT_EQ(fs::last_write_time(folder_ / "killed" / "source.safetensors"), weights_before)
+      << "the warm-up was done again";
+  const Outcome calm = run(command("calm"), folder_ / "calm_run");
+  ASSERT_EQ(calm.status, 0) << calm.all();
+  EXPECT_THAT(calm.out, HasSubstr("report.html"));
+
+  const auto report = this->report("killed");
+  expect_schema(report, {"source_only", "self_training", "random", "cover", "full"}, kRounds);
+  EXPECT_EQ(report.at("seed"), 3);
+  EXPECT_EQ(numbers(report), numbers(this->report("calm"))) << "a run that was killed came to other numbers";
+
+  const auto last = [&](const char* arm) -> const nlohmann::json& {
+    return arm_named(report, arm).at("rounds").back();
+  };
+  EXPECT_EQ(last("source_only").at("labelled_pixels"), 0);
+  EXPECT_EQ(last("self_training").at("labelled_pixels"), 0);
+  EXPECT_EQ(last("random").at("labelled_pixels"), last("cover").at("labelled_pixels"))
+      << "not the same budget";
+  EXPECT_GT(last("cover").at("labelled_pixels"), 0);
+  for (const auto& arm : report.at("arms"))
+    EXPECT_EQ(arm.at("rounds").back().at("steps"), kRounds * kStepsPerRound) << arm.at("name");
+
+  const std::string page = config::read_file(folder_ / "killed" / "report.html");
+  EXPECT_THAT(page, testing::Not(testing::ContainsRegex("(src|href)=\"https?:")));
+  for (const auto& picture : report.at("pictures"))
+    for (const auto& panel : picture.at("panels"))
+      EXPECT_TRUE(fs::exists(folder_ / "killed" / panel.at("file").get<std::string>()));
+
+  for (const char* arm : {"cover", "random"}) {
+    const fs::path json = folder_ / "eval.json",
+                   weights = folder_ / "killed" / arm_named(report, arm).at("weights").get<std::string>();
+    const Outcome eval =
+        run({kDriftloop, "eval", "--weights", weights.string(), "--data", kEval, "--json", json.string()},
+            folder_ / "eval");
+    ASSERT_EQ(eval.status, 0) << eval.all();
+    const auto scores = read_json(json);
+    EXPECT_NEAR(scores.at("miou").get<double>(), last(arm).at("miou").get<double>(), 1e-9) << arm;
+    EXPECT_EQ(scores.at("per_class_iou").size(), 19u);
+    EXPECT_EQ(scores.at("images"), 4);
+  }
+}
+
+class Demo : public testing::Test {
+ protected:
+  test::TempFolder folder_;
+};
+
+TEST_F(Demo, RunsBothProgramsAndWritesItsReport) {
+  const fs::path out = folder_ / "out";
+  const Outcome demo = run(with_sets({kDriftloop, "demo", "--seed", "4", "--out", out.string()},
+                                     {"rounds=3", "arms=[source_only, random, cover]"}),
+                           folder_ / "run");
+  ASSERT_EQ(demo.status, 0) << demo.all()
+                            << (fs::exists(out / "live" / "driftloopd.log")
+                                    ? config::read_file(out / "live" / "driftloopd.log")
+                                    : "");
+  EXPECT_THAT(demo.out, HasSubstr((out / "report.html").string()));
+  const auto report = read_json(out / "report.json");
+  expect_schema(report, {"source_only", "random", "cover"}, 3);
+  const auto& live = arm_named(report, "cover").at("rounds").back();
+  EXPECT_GT(live.at("bytes_sent"), 0) << "the selected regions did not go over the link";
+  EXPECT_EQ(live.at("labelled_pixels"), arm_named(report, "random").at("rounds").back().at("labelled_pixels"))
+      << "not the same budget";
+  EXPECT_TRUE(fs::exists(out / arm_named(report, "cover").at("weights").get<std::string>()));
+  EXPECT_GT(fs::file_size(out / "report.html"), 10'000u);
+  // Keys of the vehicle and the station, made for this demo.
+  EXPECT_TRUE(fs::exists(out / "live" / "station" / "station.key"));
+  EXPECT_EQ(fs::status(out / "live" / "station" / "station.key").permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
+}
+
+}  // namespace
+}  // namespace driftloop::e2e
