@@ -1,5 +1,6 @@
 #include "daemon/arm_jobs.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -23,7 +24,7 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
   std::deque<std::string> waiting(jobs.arms.begin(), jobs.arms.end());
   std::map<std::string, ChildProcess> running;
   while (!waiting.empty() || !running.empty()) {
-    while (!waiting.empty() && static_cast<int>(running.size()) < jobs.jobs) {
+    while (!waiting.empty() && static_cast<int>(running.size()) < std::max(1, jobs.jobs())) {
       const std::string arm = waiting.front();
       waiting.pop_front();
       const fs::path folder = arm_folder(jobs.out, arm);

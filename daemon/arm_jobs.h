@@ -13,7 +13,7 @@ namespace driftloop::daemon {
 struct ArmJobs {
   std::filesystem::path out;          // the run's folder; holds run.yaml and source.safetensors
   std::vector<std::string> arms;
-  int jobs = 1;                       // at a time
+  std::function<int()> jobs;          // how many at a time, asked anew before each start
   std::uint64_t seed = 0;
 };
 

@@ -40,7 +40,7 @@ int run_bench(const BenchArguments& arguments) {
   ProgressLine line;
   run_warmup(options, arguments.seed, out / "source.safetensors",
              [&](int done, int total) { line.show(0.15 * done / total, "training on the source"); });
-  run_arm_jobs({out, options.arms, options.jobs, arguments.seed}, signals.token(),
+  run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
                [&](double share) { line.show(0.15 + 0.85 * share, "arms: " + std::to_string(options.arms.size())); });
   std::vector<fs::path> parts;
   for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));

@@ -119,7 +119,8 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
     line.show(kWarmupShare + (1 - kWarmupShare) * (offline_share * static_cast<double>(offline.size()) + live.share()) / all,
               "vehicle, station and " + std::to_string(offline.size()) + " control arms");
   };
-  run_arm_jobs({demo.out, offline, std::max(1, options.jobs - 1), demo.seed}, signals.token(), show);
+  const auto jobs = [&] { return options.jobs - (live.finished() ? 0 : 1); };
+  run_arm_jobs({demo.out, offline, jobs, demo.seed}, signals.token(), show);
   while (!live.finished()) {
     if (signals.token().stop_requested()) throw Error("stopped; the same command continues where each program was");
     show(1);

@@ -9,6 +9,14 @@ constexpr int kTriesForAVanishedFrame = 8;
 
 std::size_t pick(std::mt19937_64& random, std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random); }
 
+/// Batch normalisation of the pooled branch needs two images: one alone is learned from twice.
+void repeat_a_lone_image(Batch& batch) {
+  const auto count = [](const torch::Tensor& image) { return image.defined() ? image.size(0) : 0; };
+  if (count(batch.source_image) + count(batch.target_image) + count(batch.weak_image) > 1) return;
+  for (torch::Tensor* part : {&batch.source_image, &batch.source_label, &batch.target_image, &batch.target_label})
+    if (part->defined()) *part = torch::cat({*part, *part});
+}
+
 }  // namespace
 
 Batches::Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool, const TargetLabels& labels, Unlabelled unlabelled)
@@ -20,6 +28,7 @@ std::optional<Batch> Batches::draw(std::mt19937_64& random) const {
   draw_target(batch, random);
   draw_unlabelled(batch, random);
   if (!batch.source_image.defined() && !batch.target_image.defined()) return std::nullopt;
+  repeat_a_lone_image(batch);
   return batch;
 }
 

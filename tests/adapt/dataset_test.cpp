@@ -1,0 +1,118 @@
+#include "adapt/data/dataset.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <opencv2/imgcodecs.hpp>
+#include <random>
+
+#include "adapt/data/augment.h"
+#include "config/check.h"
+#include "tests/support/temp_folder.h"
+
+namespace driftloop::adapt {
+namespace {
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class FolderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_ / "train/images");
+    fs::create_directories(folder_ / "train/labels");
+    add("seq_001", 3);
+    add("seq_002", 4);
+  }
+  void add(const std::string& name, int id) {
+    cv::imwrite((folder_ / ("train/images/" + name + ".png")).string(), cv::Mat(40, 50, CV_8UC3, cv::Scalar(1, 2, 3)));
+    cv::imwrite((folder_ / ("train/labels/" + name + ".png")).string(), cv::Mat(40, 50, CV_8UC1, cv::Scalar(id)));
+  }
+  std::string error_of(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+  std::string spec() const { return "camvid:" + folder_.path().string(); }
+  test::TempFolder folder_;
+};
+
+TEST_F(FolderTest, ReadsImagesAsRgbAndLabelsAsTrainIds) {
+  const auto data = open_dataset(spec(), "");
+  ASSERT_EQ(data->size(), 2U);
+  EXPECT_EQ(data->id(0), "seq_001");
+  EXPECT_EQ(data->group(0), "seq");
+  EXPECT_EQ(data->image_rgb(0).at<cv::Vec3b>(0, 0), cv::Vec3b(3, 2, 1));
+  EXPECT_EQ(data->label(0).at<std::uint8_t>(0, 0), 0);  // CamVid 3 is road
+  EXPECT_EQ(data->label(1).at<std::uint8_t>(0, 0), 1);
+}
+
+TEST_F(FolderTest, BadInputIsNamed) {
+  EXPECT_THAT(error_of([&] { open_dataset("camvid:/nowhere", ""); }), HasSubstr("no folder of images at /nowhere/train/images"));
+  EXPECT_THAT(error_of([&] { open_dataset("camvd:/x", ""); }), HasSubstr("did you mean 'camvid'"));
+  EXPECT_THAT(error_of([&] { open_dataset("/x", ""); }), HasSubstr("write it as kind:argument"));
+  add("seq_003", 40);
+  EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->label(2); }), HasSubstr("seq_003.png holds the value 40"));
+  std::ofstream(folder_ / "train/images/seq_003.png") << "not a picture";
+  EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->image_rgb(2); }), HasSubstr("seq_003.png is not a readable image"));
+  cv::imwrite((folder_ / "train/labels/seq_003.png").string(), cv::Mat(40, 50, CV_8UC3, cv::Scalar(1, 2, 3)));
+  EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->label(2); }), HasSubstr("one byte per pixel"));
+  fs::remove(folder_ / "train/labels/seq_003.png");
+  EXPECT_THAT(error_of([&] { open_dataset(spec(), ""); }), HasSubstr("1 of 3 images have no label"));
+  fs::remove_all(folder_ / "train/images");
+  fs::create_directories(folder_ / "train/images");
+  EXPECT_THAT(error_of([&] { open_dataset(spec(), ""); }), HasSubstr("no images"));
+  EXPECT_THAT(error_of([&] { open_dataset("streetsim:street?frame=3", ""); }), HasSubstr("did you mean 'frames'"));
+  EXPECT_THAT(error_of([&] { open_dataset("streetsim:street?frames=x", ""); }), HasSubstr("must be a whole number"));
+}
+
+TEST(DatasetTableTest, EveryKindSaysHowItIsWritten) {
+  for (const auto& line : dataset_kinds()) {
+    const std::string name = line.substr(0, line.find(':'));
+    EXPECT_THAT(line, HasSubstr(name + ": " + name + ":"));
+    EXPECT_NO_THROW(config::label_space(dataset_label_space(name + ":x")));
+  }
+}
+
+TEST(AugmentTest, CropsHaveTheirSizeAndIgnoreWhatIsOutside) {
+  InputOptions options;
+  options.crop_width_px = 70;
+  options.crop_height_px = 45;
+  std::mt19937_64 random(1);
+  const View view{cv::Mat(60, 80, CV_8UC3, cv::Scalar(9, 9, 9)), cv::Mat(60, 80, CV_8UC1, cv::Scalar(4))};
+  bool padded = false;
+  for (int i = 0; i < 50; ++i) {
+    const View crop = random_crop(options, view, random);
+    ASSERT_EQ(crop.image_rgb.size(), cv::Size(70, 45));
+    ASSERT_EQ(crop.label.size(), cv::Size(70, 45));
+    for (int y = 0; y < 45; ++y)
+      for (int x = 0; x < 70; ++x) {
+        const bool outside = crop.label.at<std::uint8_t>(y, x) == config::kIgnore;
+        padded |= outside;
+        EXPECT_EQ(crop.image_rgb.at<cv::Vec3b>(y, x) == cv::Vec3b(9, 9, 9), !outside);
+      }
+  }
+  EXPECT_TRUE(padded);
+}
+
+TEST(AugmentTest, ACropOnALabelHoldsOne) {
+  InputOptions options;
+  options.crop_width_px = options.crop_height_px = 33;
+  std::mt19937_64 random(2);
+  View view{cv::Mat(200, 300, CV_8UC3, cv::Scalar(9, 9, 9)), cv::Mat(200, 300, CV_8UC1, cv::Scalar(config::kIgnore))};
+  view.label(cv::Rect(250, 20, 8, 8)).setTo(3);
+  for (int i = 0; i < 100; ++i) EXPECT_GT(cv::countNonZero(random_crop_on_label(options, view, random).label == 3), 0);
+}
+
+TEST(AugmentTest, WorkingSizeKeepsTheAspect) {
+  InputOptions options;
+  options.work_long_side_px = 240;
+  EXPECT_EQ(working_size(options, {480, 360}), cv::Size(240, 180));
+  options.work_long_side_px = 0;
+  EXPECT_EQ(working_size(options, {480, 360}), cv::Size(480, 360));
+}
+
+}  // namespace
+}  // namespace driftloop::adapt

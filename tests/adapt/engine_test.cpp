@@ -1,0 +1,223 @@
+#include "adapt/engine.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <opencv2/core.hpp>
+
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "config/label_space.h"
+#include "tests/support/temp_folder.h"
+
+namespace driftloop::adapt {
+namespace {
+using testing::HasSubstr;
+
+constexpr const char* kSource = "streetsim:game?frames=6&width=96&height=64";
+constexpr const char* kTarget = "streetsim:street?frames=6&seed=3&width=96&height=64";
+
+EngineOptions tiny() {
+  EngineOptions o;
+  o.threads = 1;
+  o.device = "cpu";
+  o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
+  o.input.crop_width_px = 64;
+  o.input.crop_height_px = 48;
+  o.train.optimiser = "adamw";
+  o.train.rate = 0.002;
+  o.train.head_rate_factor = 1;
+  o.acquisition.share_per_round = 0.05;
+  o.guard.min_pixels = 64;
+  return o;
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  Engine make(const EngineOptions& options, std::uint64_t seed = 5) { return Engine(options, source_, *pool_, seed); }
+
+  std::vector<RegionLabel> answer(const std::vector<Region>& regions) const {
+    std::vector<RegionLabel> labels;
+    for (const auto& region : regions)
+      for (std::size_t i = 0; i < target_->size(); ++i)
+        if (target_->id(i) == region.frame_id) labels.push_back({region.frame_id, region.box_px, target_->label(i)(region.box_px).clone()});
+    return labels;
+  }
+
+  void round(Engine& engine, int steps) const {
+    engine.merge(answer(engine.propose(engine.budget(), {})));
+    engine.train({steps});
+    engine.judge();
+  }
+
+  std::string weights_of(const Engine& engine) const {
+    engine.save_weights(folder_ / "w.safetensors");
+    return config::read_file(folder_ / "w.safetensors");
+  }
+
+  test::TempFolder folder_;
+  std::shared_ptr<const Dataset> source_ = cached(open_dataset(kSource, ""), 1 << 24);
+  std::shared_ptr<const Dataset> target_ = cached(open_dataset(kTarget, ""), 1 << 24);
+  std::unique_ptr<FramePool> pool_ = make_dataset_pool(target_);
+};
+
+TEST_F(EngineTest, AResumedRunIsTheRun) {
+  for (const char* optimiser : {"adamw", "sgd"}) {
+    EngineOptions options = tiny();
+    options.train.optimiser = optimiser;
+    options.guard.enabled = false;
+    Engine whole = make(options);
+    round(whole, 2);
+    round(whole, 4);
+
+    Engine first = make(options);
+    round(first, 2);
+    first.set_note("after round 1");
+    first.save(folder_ / optimiser);
+    Engine second = make(options);
+    ASSERT_TRUE(second.load(folder_ / optimiser));
+    EXPECT_EQ(second.note(), "after round 1");
+    EXPECT_EQ(second.step(), 2);
+    EXPECT_EQ(second.labels().train_pixels, first.labels().train_pixels);
+    second.merge(answer(second.propose(second.budget(), {})));
+    second.train({1});
+    second.save(folder_ / optimiser);
+    Engine third = make(options);  // stopped in mid-training
+    ASSERT_TRUE(third.load(folder_ / optimiser));
+    third.train({3});
+    third.judge();
+    EXPECT_EQ(weights_of(third), weights_of(whole)) << optimiser;
+  }
+}
+
+TEST_F(EngineTest, WithoutLabelsTheLiveModelIsNotReplaced) {
+  Engine engine = make(tiny());
+  const std::string before = weights_of(engine);
+  engine.train({2});
+  EXPECT_EQ(engine.judge().verdict, Verdict::no_guard);
+  EXPECT_EQ(weights_of(engine), before);
+}
+
+TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
+  Engine engine = make(tiny());
+  engine.train({30});
+  engine.merge(answer(engine.propose(engine.budget(), {})));
+  const auto first = engine.judge();
+  ASSERT_EQ(first.verdict, Verdict::promoted) << first.live_score << ' ' << first.candidate_score;
+  const std::string good = weights_of(engine);
+  engine.save_weights(folder_ / "good.safetensors");
+  EngineOptions harmful = tiny();
+  harmful.train.rate = 1;  // blows the net up
+  harmful.guard.tolerance = 0;
+  Engine victim = make(harmful);
+  victim.load_weights(folder_ / "good.safetensors");
+  victim.merge(answer(victim.propose(victim.budget(), {})));
+  victim.train({5});
+  const auto judged = victim.judge();
+  EXPECT_EQ(judged.verdict, Verdict::rolled_back) << judged.live_score << ' ' << judged.candidate_score;
+  EXPECT_EQ(weights_of(victim), good);
+  EXPECT_DOUBLE_EQ(victim.evaluate(*target_, Role::candidate, {}).miou, victim.evaluate(*target_, Role::live, {}).miou);
+}
+
+TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {
+  Engine engine = make(tiny());
+  std::map<std::string, cv::Mat> count;
+  for (int i = 0; i < 3; ++i) {
+    const Budget budget = engine.budget();
+    std::int64_t pixels = 0;
+    for (const auto& region : engine.propose(budget, {})) {
+      auto& map = count.try_emplace(region.frame_id, cv::Mat::zeros(64, 96, CV_8UC1)).first->second;
+      EXPECT_EQ(cv::countNonZero(map(region.box_px)), 0);
+      map(region.box_px).setTo(1);
+      pixels += region.box_px.area();
+    }
+    EXPECT_LE(pixels, budget.pixels);
+    EXPECT_GT(pixels, budget.pixels / 2);
+  }
+  engine.merge(answer(engine.asked()));
+  const auto totals = engine.labels();
+  EXPECT_GT(totals.guard_pixels, 0);
+  EXPECT_NEAR(static_cast<double>(totals.guard_pixels) / static_cast<double>(totals.guard_pixels + totals.train_pixels), 0.15, 0.06);
+}
+
+TEST_F(EngineTest, ALabelCountsOnce) {
+  Engine engine = make(tiny());
+  const auto labels = answer(engine.propose(engine.budget(), {}));
+  EXPECT_EQ(engine.merge(labels).regions, static_cast<int>(labels.size()));
+  const auto totals = engine.labels();
+  EXPECT_EQ(engine.merge(labels).regions, 0);
+  EXPECT_EQ(engine.labels().train_pixels, totals.train_pixels);
+}
+
+TEST_F(EngineTest, RefusesWhatDoesNotFit) {
+  EngineOptions options = tiny();
+  options.label_space = "camvid11";
+  Engine engine = make(options);
+  auto labels = answer(engine.propose(engine.budget(), {}));
+  ASSERT_FALSE(labels.empty());
+  labels[0].label.setTo(14);  // a truck: not a class of camvid11
+  try {
+    engine.merge(labels);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("class 14, which label space 'camvid11' does not have"));
+  }
+  engine.save(folder_ / "state");
+  EngineOptions other = tiny();
+  EXPECT_THROW(make(other).load(folder_ / "state"), Error);
+  options.model.width = 0.125;
+  EXPECT_THROW(make(options).load(folder_ / "state"), Error);
+  engine.save_weights(folder_ / "small.safetensors");
+  try {
+    make(options).load_weights(folder_ / "small.safetensors");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is of another model"));
+  }
+  options.device = "cuda:9";
+  EXPECT_THROW(make(options), Error);
+}
+
+TEST_F(EngineTest, ADamagedCheckpointLeavesTheOneBefore) {
+  Engine engine = make(tiny());
+  engine.set_note("one");
+  engine.save(folder_ / "state");
+  engine.set_note("two");
+  engine.save(folder_ / "state");
+  std::fstream newest(folder_ / "state" / "state_b.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+  newest.seekp(100'000);
+  newest.put('!');
+  newest.close();
+  Engine back = make(tiny());
+  ASSERT_TRUE(back.load(folder_ / "state"));
+  EXPECT_EQ(back.note(), "one");
+  EXPECT_FALSE(make(tiny()).load(folder_ / "nothing"));
+}
+
+TEST_F(EngineTest, AStopTokenEndsTrainingAtAStep) {
+  Engine engine = make(tiny());
+  std::stop_source stop;
+  const auto report = engine.train({100, stop.get_token(), [&](const TrainProgress& p) {
+                                      if (p.step == 2) stop.request_stop();
+                                    }});
+  EXPECT_TRUE(report.stopped);
+  EXPECT_EQ(report.steps, 2);
+}
+
+TEST_F(EngineTest, ABatchOfOneImageTrains) {
+  EngineOptions options = tiny();
+  options.train.batch_source = 1;
+  EXPECT_EQ(make(options).train({2}).steps, 2);
+}
+
+TEST_F(EngineTest, TrainingLowersTheLoss) {
+  EngineOptions options = tiny();
+  options.train.rate = 0.003;
+  Engine engine = make(options);
+  const double before = engine.train({4}).source_loss;
+  engine.train({40});
+  EXPECT_LT(engine.train({4}).source_loss, 0.8 * before);
+}
+
+}  // namespace
+}  // namespace driftloop::adapt

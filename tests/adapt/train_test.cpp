@@ -1,0 +1,111 @@
+// The losses by finite differences, CutMix, and one table-wide check of the nets.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "adapt/model/segmentation_net.h"
+#include "adapt/selftrain/consistency.h"
+#include "adapt/train/losses.h"
+#include "adapt/train/trainer.h"
+
+namespace driftloop::adapt {
+namespace {
+
+/// Largest difference between the gradient and central differences, in double precision.
+template <class Loss>
+double gradient_error(const torch::Tensor& at, const Loss& loss) {
+  const auto x = at.clone().requires_grad_();
+  loss(x).backward();
+  const auto gradient = x.grad().flatten();
+  double worst = 0;
+  constexpr double kStep = 1e-6;
+  for (std::int64_t i = 0; i < at.numel(); i += 7) {
+    auto up = at.clone(), down = at.clone();
+    up.flatten()[i] += kStep;
+    down.flatten()[i] -= kStep;
+    const double numeric = (loss(up) - loss(down)).template item<double>() / (2 * kStep);
+    worst = std::max(worst, std::abs(numeric - gradient[i].template item<double>()));
+  }
+  return worst;
+}
+
+TEST(LossTest, GradientsAgreeWithFiniteDifferences) {
+  torch::manual_seed(1);
+  const auto logits = torch::randn({2, 5, 6, 7}, torch::kFloat64);
+  const auto label = torch::randint(0, 5, {2, 6, 7}, torch::kInt64);
+  label.index_put_({0, 0}, 255);
+  EXPECT_LT(gradient_error(logits, [&](const auto& x) { return ohem_cross_entropy(x, label, {0.3, 20}); }), 1e-6);
+  const PseudoBatch pseudo{label, torch::rand({2, 6, 7}, torch::kFloat64)};
+  EXPECT_LT(gradient_error(logits, [&](const auto& x) { return consistency_loss(x, pseudo, 2, {}); }), 1e-6);
+}
+
+TEST(LossTest, NothingLabelledIsZeroNotNan) {
+  const auto logits = torch::randn({1, 5, 4, 4}).requires_grad_();
+  const auto none = torch::full({1, 4, 4}, 255, torch::kInt64);
+  const auto loss = ohem_cross_entropy(logits, none, {}) + consistency_loss(logits, {none, torch::ones({1, 4, 4})}, 2, {});
+  EXPECT_EQ(loss.item<float>(), 0);
+  loss.backward();
+  EXPECT_EQ(logits.grad().abs().max().item<float>(), 0);
+}
+
+TEST(CutMixTest, OneMaskForImageLabelAndConfidence) {
+  std::mt19937_64 random(3);
+  for (double share : {0.1, 0.5, 0.9}) {
+    auto image = torch::stack({torch::zeros({3, 40, 60}), torch::ones({3, 40, 60})});
+    PseudoBatch pseudo{torch::stack({torch::zeros({40, 60}, torch::kInt64), torch::ones({40, 60}, torch::kInt64)}),
+                       torch::stack({torch::zeros({40, 60}), torch::ones({40, 60})})};
+    cutmix(image, pseudo, share, random);
+    EXPECT_TRUE(torch::equal(image[0][0], pseudo.label_nhw[0].to(torch::kFloat32)));
+    EXPECT_TRUE(torch::equal(image[1][2], pseudo.confidence_nhw[1]));
+    EXPECT_NEAR(image[0][0].mean().item<double>(), share, 0.08);
+  }
+}
+
+TEST(ModelTableTest, EveryNetTakesOddSizesAndRunsTheHeadsAskedFor) {
+  torch::NoGradGuard no_grad;
+  for (const auto& name : model_names()) {
+    ModelOptions options{name, 0.0625, 8, 2, 0.1};
+    const auto net = make_net(options, 19);
+    net->eval();
+    const auto image = torch::randn({1, 3, 37, 51});
+    const auto output = net->run(image, Outputs::main);
+    EXPECT_EQ(output.logits_nchw.sizes(), (std::vector<std::int64_t>{1, 19, 10, 13})) << name;
+    EXPECT_FALSE(output.aux_nchw.defined() || output.representation_nchw.defined() || output.features_ndhw.defined());
+    EXPECT_TRUE(net->run(image, Outputs::main_and_aux).aux_nchw.defined());
+    EXPECT_TRUE(net->run(image, Outputs::main_and_features).features_ndhw.defined());
+    EXPECT_TRUE(torch::allclose(net->run(image, Outputs::main_and_representation).logits_nchw, output.logits_nchw)) << name;
+    EXPECT_LT(net->backbone_parameters().size(), net->parameters().size());
+  }
+}
+
+TEST(TrainerTest, TheTeacherFollowsTheStudentAsTheFormulaSays) {
+  EngineOptions options;
+  options.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
+  Trainer trainer(options, torch::kCPU, 19, 1);
+  Batch batch;
+  batch.source_image = torch::randn({2, 3, 48, 64});
+  batch.source_label = torch::randint(0, 19, {2, 48, 64}, torch::kInt64);
+  std::mt19937_64 random(1);
+  const auto first = [](SegmentationNet& net) { return net.parameters().front().detach().clone(); };
+  trainer.step(batch, random);  // t = 0: decay 0
+  EXPECT_TRUE(torch::allclose(first(trainer.teacher()), first(trainer.student())));
+  const auto before = first(trainer.teacher());
+  trainer.step(batch, random);  // t = 1: decay 1/2
+  EXPECT_TRUE(torch::allclose(first(trainer.teacher()), 0.5 * before + 0.5 * first(trainer.student()), 1e-5, 1e-7));
+}
+
+TEST(TrainerTest, ANonFiniteLossChangesNothing) {
+  EngineOptions options;
+  options.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
+  Trainer trainer(options, torch::kCPU, 19, 1);
+  Batch batch;
+  batch.source_image = torch::full({2, 3, 48, 64}, std::numeric_limits<float>::quiet_NaN());
+  batch.source_label = torch::zeros({2, 48, 64}, torch::kInt64);
+  std::mt19937_64 random(1);
+  const auto before = trainer.student().parameters().front().detach().clone();
+  EXPECT_FALSE(trainer.step(batch, random).finite);
+  EXPECT_TRUE(torch::equal(trainer.student().parameters().front().detach(), before));
+  for (const auto& item : trainer.student().named_buffers()) EXPECT_TRUE(torch::isfinite(item.value()).all().item<bool>()) << item.key();
+}
+
+}  // namespace
+}  // namespace driftloop::adapt
