@@ -12,7 +12,7 @@
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/label_space.h"
-#include "config/layers.h"
+#include "daemon/options_json.h"
 #include "daemon/report/pictures.h"
 
 namespace driftloop::daemon {
@@ -176,7 +176,7 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
   Report report;
   report.title = options.title;
   report.seed = seed;
-  report.config = nlohmann::json{{"yaml", config::to_yaml(options)}};
+  report.config = options_json(options);
   report.strategy = options.engine.acquisition.strategy;
   report.source = options.source;
   report.target = options.target + (options.target_split.empty() ? "" : " (" + options.target_split + ')');

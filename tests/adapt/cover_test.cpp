@@ -115,7 +115,7 @@ test::SyntheticPool planted_pool() {
       feature.slice(2, 2 * kind, 2 * kind + 2)[kind] += 1.0;
       logits.slice(2, 16 * kind, 16 * kind + 16)[1] += kind == 0 ? 0.1 : 6.0;
     }
-    pool.frames.push_back({.id = "f" + std::to_string(f),
+    pool.frames.push_back({.id = std::string("f") + std::to_string(f),
                            .group = "g",
                            .size = {96, 48},
                            .prediction = {logits.softmax(0), feature},
