@@ -1,5 +1,8 @@
 // `driftloop bench` and the process it starts per arm.
+#include <sys/prctl.h>
+
 #include <algorithm>
+#include <csignal>
 #include <memory>
 
 #include "config/check.h"
@@ -38,7 +41,7 @@ int run_bench(const BenchArguments& arguments) {
   write_run_file(options, out);
   StopSignals signals;
   ProgressLine line;
-  run_warmup(options, arguments.seed, out / "source.safetensors",
+  run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(),
              [&](int done, int total) { line.show(0.15 * done / total, "training on the source"); });
   run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
                [&](double share) { line.show(0.15 + 0.85 * share, "arms: " + std::to_string(options.arms.size())); });
@@ -83,6 +86,7 @@ Run add_arm(CLI::App& app) {
     RunOptions options;
     const fs::path out = arguments->run;
     config::Layers("", out / "run.yaml", {}).apply(options);
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an arm does not outlive the run that reads it
     StopSignals signals;
     ProgressFile progress(arm_folder(out, arguments->name) / "progress");
     const bool finished = run_arm(options, arguments->seed, arguments->name, out / "source.safetensors", arm_folder(out, arguments->name),

@@ -82,7 +82,7 @@ void fit_into(RunOptions& options, double minutes, std::uint64_t seed, const fs:
   const fs::path scratch = out / "probe.safetensors";
   fs::remove(scratch);
   Clock::time_point first{};
-  run_warmup(probe, seed, scratch, [&](int done, int) {
+  run_warmup(probe, seed, scratch, {}, [&](int done, int) {
     if (done == 2) first = Clock::now();  // the first steps pay for start-up
   });
   const double step_s = std::chrono::duration<double>(Clock::now() - first).count() / (kTimedSteps - 2);
@@ -155,7 +155,7 @@ int run_demo(const DemoArguments& arguments) {
   if (arguments.minutes > 0 && !fs::exists(out / "run.yaml")) fit_into(options, arguments.minutes, arguments.seed, out);
   if (fs::exists(out / "run.yaml")) config::Layers("", out / "run.yaml", {}).apply(options);  // a stopped demo goes on as it began
   write_run_file(options, out);
-  run_warmup(options, arguments.seed, out / "source.safetensors", [&](int done, int total) {
+  run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
     line.show(0.02 + (kWarmupShare - 0.02) * done / total, "training on the source (" + options.source.substr(0, options.source.find('?')) + ')');
   });
   Report report = run_arms(options, {out, "images://" + drive.images.string(), drive.labels, drive.ids, drive.frames, arguments.seed}, signals, line);

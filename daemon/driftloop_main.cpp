@@ -32,7 +32,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "driftloop: %s\n", error.what());
     return 1;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "driftloop: internal error: %s\nPlease report this with the command line.\n", error.what());
+    const std::string what = error.what();  // LibTorch adds a stack trace in further lines
+    std::fprintf(stderr, "driftloop: internal error: %s\nPlease report this with the command line.\n", what.substr(0, what.find('\n')).c_str());
     return 2;
   }
   return 0;

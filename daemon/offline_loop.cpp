@@ -118,14 +118,16 @@ void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
   for (const auto& [name, iou] : evaluation.class_iou) round.per_class_iou[name] = iou;
 }
 
-void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, const StepProgress& progress) {
+void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop, const StepProgress& progress) {
   if (fs::exists(weights)) return;
   const auto source = open_cached(options.source, options.source_split, options);
   const auto nothing = adapt::make_dataset_pool(source);  // never drawn from: no self-training in the warm-up
   adapt::EngineOptions engine_options = warmup_options(options);
   engine_options.guard.enabled = false;
   adapt::Engine engine(engine_options, source, *nothing, seed);
-  const auto report = engine.train({options.warmup_steps, {}, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
+  const auto report = engine.train({options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
+  if (report.stopped) throw Error("stopped while training on the source; the same command starts that anew");
+  if (report.steps == 0) throw Error("nothing to warm up on: engine.train.batch_source is 0");
   if (report.gave_up) throw Error("the warm-up on the source did not converge (the loss is not finite); lower engine.train.rate");
   engine.judge();
   engine.save_weights(weights);

@@ -14,8 +14,9 @@ namespace driftloop::daemon {
 /// `done` of `total` training steps of the arm (or of the warm-up).
 using StepProgress = std::function<void(int done, int total)>;
 
-/// Trains on the source and writes `weights`; does nothing when the file is there (a resumed run). Throws Error.
-void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights, const StepProgress& progress);
+/// Trains on the source and writes `weights`; does nothing when the file is there (a resumed run). Throws Error, also
+/// when `stop` ended it.
+void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights, std::stop_token stop, const StepProgress& progress);
 
 /// Runs one arm from `weights` in `folder`, resuming after its last finished round. Writes folder/model.safetensors and the part
 /// folder/report.json. False when `stop` ended it early. Throws Error.

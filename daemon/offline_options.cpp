@@ -27,7 +27,7 @@ adapt::EngineOptions warmup_options(const RunOptions& run) {
   adapt::EngineOptions options = run.engine;
   options.selftrain.weight = 0;
   options.train.horizon_steps = run.warmup_steps;
-  options.threads = 0;  // nothing runs beside it
+  options.threads = run.engine.threads * run.jobs;  // the arms' share: nothing runs beside it
   return options;
 }
 
@@ -47,7 +47,8 @@ adapt::EngineOptions arm_options(const RunOptions& run, const std::string& arm) 
     options.guard.enabled = false;
   } else {
     options.acquisition.strategy = arm;
-    const auto known = adapt::strategy_names();
+    std::vector<std::string> known = {"source_only", "self_training", "full"};
+    for (const auto& name : adapt::strategy_names()) known.push_back(name);
     if (std::find(known.begin(), known.end(), arm) == known.end()) config::throw_unknown_name("arm", arm, known);
   }
   return options;

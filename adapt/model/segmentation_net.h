@@ -14,10 +14,10 @@ namespace driftloop::adapt {
 enum class Outputs { main, main_and_aux, main_and_features, main_and_representation };
 
 struct NetOutput {
-  torch::Tensor logits_nchw;          // (N, C, ceil(H/4), ceil(W/4)), not upsampled
+  torch::Tensor logits_nchw;          // (N, C, about H/4, about W/4: the pool rounds up), not upsampled
   torch::Tensor aux_nchw;             // (N, C, H/8.., W/8..): training only, else undefined
   torch::Tensor features_ndhw;        // (N, D, h, w) what the classifier sees before its last layer: undefined unless asked for
-  torch::Tensor representation_nchw;  // (N, 256 x width, ceil(H/4), ceil(W/4)): undefined unless asked for
+  torch::Tensor representation_nchw;  // (N, 256 x width, h, w): undefined unless asked for
 };
 
 class SegmentationNet : public torch::nn::Module {

@@ -7,18 +7,11 @@
 namespace driftloop::adapt {
 using torch::indexing::Slice;
 
-torch::Tensor consistency_loss(const torch::Tensor& student_nchw, const PseudoBatch& pseudo, double confidence_power, const ClassSampling& sampling) {
-  auto valid = pseudo.label_nhw != static_cast<std::int64_t>(config::kIgnore);
-  const auto index = pseudo.label_nhw.masked_fill(~valid, 0);
-  if (sampling.random_chw.defined()) {
-    const auto reluctance = 1 - sampling.confidence_c;
-    const auto keep_c = reluctance / reluctance.max();
-    const auto keep_chw = sampling.random_chw < keep_c.view({-1, 1, 1});
-    valid = valid & keep_chw.unsqueeze(0).expand({index.size(0), -1, -1, -1}).gather(1, index.unsqueeze(1)).squeeze(1);
-  }
-  const auto weight = pseudo.confidence_nhw.pow(confidence_power) * valid;
-  const auto loss = -torch::log_softmax(student_nchw, 1).gather(1, index.unsqueeze(1)).squeeze(1);
-  return (loss * weight).sum() / weight.sum().clamp_min(1e-12);
+torch::Tensor consistency_loss(const torch::Tensor& student_nchw, const PseudoBatch& pseudo, double confidence_power) {
+  const auto kept = pseudo.label_nhw != static_cast<std::int64_t>(config::kIgnore);
+  const auto weight = pseudo.confidence_nhw.pow(confidence_power);
+  const auto loss = -torch::log_softmax(student_nchw, 1).gather(1, pseudo.label_nhw.masked_fill(~kept, 0).unsqueeze(1)).squeeze(1);
+  return (loss * weight * kept).sum() / weight.sum();
 }
 
 void cutmix(torch::Tensor& image_nchw, PseudoBatch& pseudo, double share, std::mt19937_64& random) {

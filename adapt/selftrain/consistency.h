@@ -11,15 +11,9 @@ struct PseudoBatch {
   torch::Tensor confidence_nhw;  // the teacher's probability of that label
 };
 
-/// Class-wise sampling (method.md 3.4c): a pixel of class c stays when random_chw[c] < (1 - q_c) / max(1 - q).
-struct ClassSampling {
-  torch::Tensor confidence_c;  // q (C), 0..1
-  torch::Tensor random_chw;    // uniform (C, H, W), shared over the batch; undefined = no sampling
-};
-
-/// Cross entropy of the student's logits (N, C, H, W) against the pseudo-labels, each pixel weighted by
-/// confidence^power / sum(confidence^power) over the pixels that count.
-torch::Tensor consistency_loss(const torch::Tensor& student_nchw, const PseudoBatch& pseudo, double confidence_power, const ClassSampling& sampling);
+/// Cross entropy of the student's logits (N, C, H, W) against the pseudo-labels, each kept pixel weighted by
+/// confidence^power / sum(confidence^power), the sum over all pixels: the fewer are kept, the less the term weighs.
+torch::Tensor consistency_loss(const torch::Tensor& student_nchw, const PseudoBatch& pseudo, double confidence_power);
 
 /// Pastes a random box of `share` of the area of image i+1 into image i (the last takes from the first), in place, with one mask for
 /// image, label and confidence. A batch of one is pasted from itself, that is, unchanged.

@@ -156,7 +156,7 @@ StepLosses Trainer::step(const Batch& batch, std::mt19937_64& random) {
   if (batch.weak_image.defined()) {
     const auto logits = output.logits_nchw.index({Slice(unlabelled_at, count)});
     losses.consistency = add(consistency_loss(upsample(logits, pseudo.label_nhw.size(1), pseudo.label_nhw.size(2)), pseudo,
-                                              options_.selftrain.confidence_power, {}),
+                                              options_.selftrain.confidence_power),
                              options_.selftrain.weight);
   }
   losses.finite = std::isfinite(losses.total());

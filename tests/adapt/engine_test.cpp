@@ -100,7 +100,7 @@ TEST_F(EngineTest, WithoutLabelsTheLiveModelIsNotReplaced) {
 
 TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   Engine engine = make(tiny());
-  engine.train({30});
+  engine.train({150});
   engine.merge(answer(engine.propose(engine.budget(), {})));
   const auto first = engine.judge();
   ASSERT_EQ(first.verdict, Verdict::promoted) << first.live_score << ' ' << first.candidate_score;
