@@ -14,7 +14,7 @@ usage: scripts/test.sh [--release] [--asan] [--tsan] [--asan-learning] [--all] [
   --all            --release --asan --tsan
   --label L        only tests of this label: unit, golden, contract, fault, e2e (may be given again)
   --cpu, --cuda    passed to scripts/setup.sh
-Golden tests read DRIFTLOOP_GOLDEN_DIR and are skipped with a note where it is not set.
+Golden tests read the cases in tests/golden/cases, or in the folder that DRIFTLOOP_GOLDEN_DIR names.
 END
 }
 
