@@ -79,7 +79,7 @@ void add(const std::string& name, const Case& c, Prepare prepare, Step step) {
     for (auto _ : state) benchmark::DoNotOptimize(step(input));
     state.SetItemsProcessed(state.iterations() * c.size.height * c.size.width);  // pixels
   };
-  benchmark::RegisterBenchmark(name.c_str(), body)->Unit(benchmark::kMillisecond)->UseRealTime();
+  benchmark::RegisterBenchmark(name.c_str(), body)->Unit(benchmark::kMillisecond);
 }
 
 void add_size(Size size, int radius, at::Device device) {

@@ -8,6 +8,7 @@ using namespace driftloop::adapt;
 
 void train_step(benchmark::State& state, double width, int output_stride) {
   torch::set_num_threads(1);
+  const torch::AutoGradMode with_gradients(true);  // the region benchmarks of this program run without
   const std::int64_t height = state.range(0), crop_width = state.range(1);
   EngineOptions options;
   options.model = {"deeplabv3plus_r18", width, output_stride, 3, 0.1};
