@@ -22,7 +22,8 @@ namespace {
 // Uses of randomness, for mixed_seed.
 constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kSelect = 4, kGuard = 5;
 
-std::shared_ptr<SegmentationNet> clone_net(const EngineOptions& options, const SegmentationNet& net, torch::Device device) {
+std::shared_ptr<SegmentationNet> clone_net(const EngineOptions& options, const SegmentationNet& net,
+                                           torch::Device device) {
   auto copy = make_net(options.model, config::kClasses);
   copy->to(device);
   copy_weights(net, *copy);
@@ -31,17 +32,26 @@ std::shared_ptr<SegmentationNet> clone_net(const EngineOptions& options, const S
 }
 
 /// Metadata of a weights file: enough to rebuild the net without a configuration.
-std::string model_text(const EngineOptions& options) { return config::to_yaml(options.model); }
+std::string model_text(const EngineOptions& options) {
+  return config::to_yaml(options.model);
+}
 
 }  // namespace
 
 struct Engine::Impl {
-  Impl(const EngineOptions& o, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool, std::uint64_t run_seed)
-      : options(o), device(resolve_device(o.device)), source(std::move(source_data)), pool(frame_pool), seed(run_seed),
-        trainer(o, device, config::kClasses, mixed_seed(run_seed, 0, kInit)), live(clone_net(o, trainer.teacher(), device)) {}
+  Impl(const EngineOptions& o, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool,
+       std::uint64_t run_seed)
+      : options(o),
+        device(resolve_device(o.device)),
+        source(std::move(source_data)),
+        pool(frame_pool),
+        seed(run_seed),
+        trainer(o, device, config::kClasses, mixed_seed(run_seed, 0, kInit)),
+        live(clone_net(o, trainer.teacher(), device)) {}
 
   SegmentationNet& net(Role role) { return role == Role::live ? *live : trainer.teacher(); }
-  void ask(const std::vector<Region>& regions, Purpose purpose, const std::map<std::string, cv::Size>& sizes) {
+  void ask(const std::vector<Region>& regions, Purpose purpose,
+           const std::map<std::string, cv::Size>& sizes) {
     for (const auto& region : regions) labels.ask(region, purpose, sizes.at(region.frame_id));
   }
 
@@ -56,7 +66,8 @@ struct Engine::Impl {
   std::string note;
 };
 
-Engine::Engine(const EngineOptions& options, std::shared_ptr<const Dataset> source, FramePool& pool, std::uint64_t seed) {
+Engine::Engine(const EngineOptions& options, std::shared_ptr<const Dataset> source, FramePool& pool,
+               std::uint64_t seed) {
   if (options.threads > 0) torch::set_num_threads(options.threads);
   impl_ = std::make_unique<Impl>(options, std::move(source), pool, seed);
 }
@@ -65,8 +76,10 @@ Engine::Engine(Engine&&) noexcept = default;
 
 TrainReport Engine::train(const TrainRequest& request) {
   Impl& s = *impl_;
-  const bool self_train = s.options.selftrain.weight > 0 && (s.options.selftrain.before_labels || s.labels.pixels(Purpose::train) > 0);
-  Batches batches(s.options, s.source.get(), s.pool, s.labels, self_train ? Unlabelled::drawn : Unlabelled::none);
+  const bool self_train = s.options.selftrain.weight > 0 &&
+                          (s.options.selftrain.before_labels || s.labels.pixels(Purpose::train) > 0);
+  Batches batches(s.options, s.source.get(), s.pool, s.labels,
+                  self_train ? Unlabelled::drawn : Unlabelled::none);
   TrainReport report;
   while (report.steps + report.bad_steps < request.steps) {
     if (request.stop.stop_requested()) {
@@ -91,7 +104,8 @@ TrainReport Engine::train(const TrainRequest& request) {
     report.consistency_loss += losses.consistency;
     if (request.progress) request.progress({report.steps, request.steps, losses.total()});
   }
-  for (double* mean : {&report.source_loss, &report.target_loss, &report.consistency_loss}) *mean /= std::max(1, report.steps);
+  for (double* mean : {&report.source_loss, &report.target_loss, &report.consistency_loss})
+    *mean /= std::max(1, report.steps);
   return report;
 }
 
@@ -117,15 +131,19 @@ std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) 
     view.drop_vanished(selection.regions);
     s.ask(selection.regions, purpose, sizes);
     for (const auto& region : selection.regions) left.pixels -= region.box_px.area();
-    if (left.regions > 0) left.regions = std::max<std::int64_t>(1, left.regions - static_cast<std::int64_t>(selection.regions.size()));
+    if (left.regions > 0)
+      left.regions =
+          std::max<std::int64_t>(1, left.regions - static_cast<std::int64_t>(selection.regions.size()));
     asked.insert(asked.end(), selection.regions.begin(), selection.regions.end());
     return !selection.stopped;
   };
   // The guard set must look like the road, not like the strategy's taste: its share is random.
   Budget guard = budget;
   guard.pixels = static_cast<std::int64_t>(static_cast<double>(budget.pixels) * s.options.guard.share);
-  guard.regions = static_cast<std::int64_t>(std::ceil(static_cast<double>(budget.regions) * s.options.guard.share));
-  if (s.options.guard.enabled && guard.pixels > 0 && !select("random", guard, kGuard, Purpose::guard)) return {};
+  guard.regions =
+      static_cast<std::int64_t>(std::ceil(static_cast<double>(budget.regions) * s.options.guard.share));
+  if (s.options.guard.enabled && guard.pixels > 0 && !select("random", guard, kGuard, Purpose::guard))
+    return {};
   if (left.pixels > 0) select(s.options.acquisition.strategy.c_str(), left, kSelect, Purpose::train);
   return asked;
 }
@@ -139,8 +157,9 @@ MergeReport Engine::merge(std::span<const RegionLabel> labels) {
       for (int x = 0; x < label.label.cols; ++x) {
         const std::uint8_t id = label.label.at<std::uint8_t>(y, x);
         if (id != config::kIgnore && (id >= config::kClasses || space.fold[id] != id))
-          throw Error("the label of frame " + label.frame_id + " holds class " + std::to_string(id) + ", which label space '" +
-                      std::string(space.name) + "' does not have; is the station set to another label space?");
+          throw Error("the label of frame " + label.frame_id + " holds class " + std::to_string(id) +
+                      ", which label space '" + std::string(space.name) +
+                      "' does not have; is the station set to another label space?");
       }
     if (!s.labels.answer(label)) {
       ++report.unknown_frames;
@@ -166,7 +185,8 @@ JudgeReport Engine::judge() {
     return report;
   }
   if (report.guard_pixels < s.options.guard.min_pixels) return report;
-  const GuardScores scores = guard_scores(*s.live, s.trainer.teacher(), s.options, s.device, s.pool, s.labels);
+  const GuardScores scores =
+      guard_scores(*s.live, s.trainer.teacher(), s.options, s.device, s.pool, s.labels);
   const auto count = static_cast<double>(scores.live.size());
   if (count == 0) return report;  // every guard frame is gone
   double sum = 0, squares = 0;
@@ -177,7 +197,8 @@ JudgeReport Engine::judge() {
     report.live_score += scores.live[i] / count;
     report.candidate_score += scores.candidate[i] / count;
   }
-  // The same regions under both nets: the standard error of their differences says what chance alone would do.
+  // The same regions under both nets: the standard error of their differences says what chance alone would
+  // do.
   report.standard_error = std::sqrt(std::max(0.0, squares / count - (sum / count) * (sum / count)) / count);
   if (sum / count + report.standard_error >= -s.options.guard.tolerance) {
     report.verdict = promote();
@@ -204,11 +225,15 @@ FrameView Engine::view(const cv::Mat& image_rgb, Role role) const {
     return cv::Mat(image_rgb.size(), CV_32FC1, dense.data_ptr()).clone();
   };
   view.confidence = to_mat(std::get<0>(prediction.prob_chw.max(0)));
-  if (const auto score = make_strategy(s.options.acquisition.strategy)->score_map(prediction, s.options.acquisition)) view.score = to_mat(*score);
+  if (const auto score =
+          make_strategy(s.options.acquisition.strategy)->score_map(prediction, s.options.acquisition))
+    view.score = to_mat(*score);
   return view;
 }
 
-std::int64_t Engine::step() const { return impl_->trainer.steps(); }
+std::int64_t Engine::step() const {
+  return impl_->trainer.steps();
+}
 LabelTotals Engine::labels() const {
   const auto& labels = impl_->labels;
   return {labels.pixels(Purpose::train), labels.pixels(Purpose::guard), labels.answered_regions()};
@@ -218,8 +243,12 @@ std::vector<Region> Engine::asked() const {
   for (const auto& asked : impl_->labels.asked()) regions.push_back(asked.region);
   return regions;
 }
-void Engine::set_note(std::string note) { impl_->note = std::move(note); }
-const std::string& Engine::note() const { return impl_->note; }
+void Engine::set_note(std::string note) {
+  impl_->note = std::move(note);
+}
+const std::string& Engine::note() const {
+  return impl_->note;
+}
 
 void Engine::save(const std::filesystem::path& folder) const {
   const Impl& s = *impl_;
@@ -240,7 +269,8 @@ bool Engine::load(const std::filesystem::path& folder) {
   if (!file) return false;
   const auto require = [&](const char* key, const std::string& wanted) {
     if (file->metadata.at(key) != wanted)
-      throw Error("the state in " + folder.string() + " was made with another " + key + " (" + file->metadata.at(key) + "), this run has " + wanted +
+      throw Error("the state in " + folder.string() + " was made with another " + key + " (" +
+                  file->metadata.at(key) + "), this run has " + wanted +
                   "; give another state folder or the old settings");
   };
   require("model", model_text(s.options));
@@ -270,7 +300,9 @@ void Engine::load_weights(const std::filesystem::path& file) {
 EngineOptions options_of_weights(const std::filesystem::path& file) {
   const TensorFile content = read_safetensors(file);
   if (!content.metadata.contains("model") || !content.metadata.contains("work_long_side_px"))
-    throw Error(file.string() + " does not say which net it is of (no 'model' in its metadata); was it written by driftloop?");
+    throw Error(
+        file.string() +
+        " does not say which net it is of (no 'model' in its metadata); was it written by driftloop?");
   EngineOptions options;
   config::apply_text(content.metadata.at("model"), file.string(), options.model);
   options.input.work_long_side_px = std::stoi(content.metadata.at("work_long_side_px"));
@@ -280,7 +312,8 @@ EngineOptions options_of_weights(const std::filesystem::path& file) {
 std::string device_text(const EngineOptions& options) {
   const auto device = resolve_device(options.device);
   if (!device.is_cpu()) return device.str();
-  return "cpu, " + std::to_string(options.threads > 0 ? options.threads : torch::get_num_threads()) + " threads";
+  return "cpu, " + std::to_string(options.threads > 0 ? options.threads : torch::get_num_threads()) +
+         " threads";
 }
 
 }  // namespace driftloop::adapt

@@ -5,12 +5,14 @@
 namespace driftloop::adapt {
 
 void describe(config::Fields& f, InputOptions& o) {
-  f.field("work_long_side_px", o.work_long_side_px, {0, 8192}, "long side the net works at, px; 0 = as the images are");
+  f.field("work_long_side_px", o.work_long_side_px, {0, 8192},
+          "long side the net works at, px; 0 = as the images are");
   f.field("crop_width_px", o.crop_width_px, {33, 4096}, "training crop, working px");
   f.field("crop_height_px", o.crop_height_px, {33, 4096}, "training crop, working px");
   f.field("scale_min", o.scale_min, {0.1, 1}, "smallest random scale");
   f.field("scale_max", o.scale_max, {1, 4}, "largest random scale");
-  f.field("source_jitter", o.source_jitter, {0, 1}, "colour, blur and noise changes on source images; 0 = none");
+  f.field("source_jitter", o.source_jitter, {0, 1},
+          "colour, blur and noise changes on source images; 0 = none");
   f.field("student_jitter", o.student_jitter, {0, 1}, "the same on the student's view of unlabelled images");
   f.field("cache_mb", o.cache_mb, {0, 1 << 20}, "decoded images kept in memory, MiB");
 }
@@ -23,7 +25,8 @@ void describe(config::Fields& f, TrainOptions& o) {
   f.field("weight_decay", o.weight_decay, {0, 1}, "weight decay");
   f.field("poly_power", o.poly_power, {0, 10}, "rate x (1 - step/horizon)^power");
   f.field("min_rate_share", o.min_rate_share, {0, 1}, "the rate never falls below this share of itself");
-  f.field("horizon_steps", o.horizon_steps, {0, 100'000'000}, "length of the schedule over all rounds; 0 = constant rate");
+  f.field("horizon_steps", o.horizon_steps, {0, 100'000'000},
+          "length of the schedule over all rounds; 0 = constant rate");
   f.field("batch_source", o.batch_source, {0, 256}, "source images per step");
   f.field("batch_target", o.batch_target, {0, 256}, "target images with returned labels per step");
   f.field("target_weight", o.target_weight, {0, 100}, "weight of the loss on returned labels");
@@ -38,7 +41,8 @@ void describe(config::Fields& f, SelfTrainOptions& o) {
   f.field("weight", o.weight, {0, 100}, "weight of the consistency loss; 0 = no self-training");
   f.field("batch", o.batch, {1, 256}, "unlabelled images per step");
   f.choice("rule", o.rule, {"paper", "as_released"}, "which pseudo-labels are kept");
-  f.field("drop_percent", o.drop_percent, {0, 99}, "most uncertain pixels dropped at the start, percent; falls to 0 at the horizon");
+  f.field("drop_percent", o.drop_percent, {0, 99},
+          "most uncertain pixels dropped at the start, percent; falls to 0 at the horizon");
   f.field("confidence_power", o.confidence_power, {0, 8}, "each pixel counts by confidence^this");
   f.field("cutmix_share", o.cutmix_share, {0, 0.95}, "area of the pasted box; 0 = no CutMix");
   f.field("before_labels", o.before_labels, "self-train before the first label returned (it can collapse)");
@@ -47,12 +51,15 @@ void describe(config::Fields& f, SelfTrainOptions& o) {
 void describe(config::Fields& f, GuardOptions& o) {
   f.field("enabled", o.enabled, "false: every candidate becomes the live model");
   f.field("share", o.share, {0, 0.9}, "of the asked regions: random, held out, never trained on");
-  f.field("tolerance", o.tolerance, {0, 1}, "share of right guard pixels a candidate may lose, beyond one standard error, and still be promoted");
+  f.field(
+      "tolerance", o.tolerance, {0, 1},
+      "share of right guard pixels a candidate may lose, beyond one standard error, and still be promoted");
   f.field("min_pixels", o.min_pixels, {1, 100'000'000}, "with fewer guard pixels the live model is kept");
 }
 
 void describe(config::Fields& f, EngineOptions& o) {
-  f.choice("label_space", o.label_space, config::label_space_names(), "the target's classes; source labels are folded into them");
+  f.choice("label_space", o.label_space, config::label_space_names(),
+           "the target's classes; source labels are folded into them");
   f.field("device", o.device, "cpu, cuda or auto");
   f.field("threads", o.threads, {0, 1024}, "CPU threads of LibTorch; 0 = its choice");
   f.section("model", o.model, "the net");

@@ -6,7 +6,8 @@ namespace driftloop::adapt {
 
 Prediction EnginePoolView::predict(std::size_t index, Want want) {
   cv::Mat image = pool_.image_rgb(frames_.at(index).id);
-  if (image.empty()) {  // evicted meanwhile: a grey frame keeps the strategy going, and its regions are dropped afterwards
+  if (image.empty()) {  // evicted meanwhile: a grey frame keeps the strategy going, and its regions are
+                        // dropped afterwards
     vanished_.insert(frames_[index].id);
     image = cv::Mat(frames_[index].size_px, CV_8UC3, cv::Scalar::all(128));
   }

@@ -11,15 +11,23 @@ namespace driftloop::adapt {
 
 class EnginePoolView : public PoolView {
  public:
-  EnginePoolView(const EngineOptions& options, torch::Device device, SegmentationNet& teacher, const FramePool& pool, const TargetLabels& labels)
-      : options_(options), device_(device), teacher_(teacher), pool_(pool), labels_(labels), frames_(pool.frames()) {}
+  EnginePoolView(const EngineOptions& options, torch::Device device, SegmentationNet& teacher,
+                 const FramePool& pool, const TargetLabels& labels)
+      : options_(options),
+        device_(device),
+        teacher_(teacher),
+        pool_(pool),
+        labels_(labels),
+        frames_(pool.frames()) {}
 
   std::size_t size() const override { return frames_.size(); }
   const std::string& frame_id(std::size_t index) const override { return frames_.at(index).id; }
   const std::string& group(std::size_t index) const override { return frames_.at(index).group; }
   cv::Size frame_size(std::size_t index) const override { return frames_.at(index).size_px; }
   Prediction predict(std::size_t index, Want want) override;
-  const cv::Mat& asked_mask(std::size_t index) const override { return labels_.asked_mask(frames_.at(index).id); }
+  const cv::Mat& asked_mask(std::size_t index) const override {
+    return labels_.asked_mask(frames_.at(index).id);
+  }
 
   /// Removes regions of frames that were evicted while the pool was looked through.
   void drop_vanished(std::vector<Region>& regions) const;

@@ -37,7 +37,10 @@ class Fd {
 }
 
 fs::path temporary_for(const fs::path& path) {
-  return path.parent_path() / (std::string(".").append(path.filename().string()).append(".tmp").append(std::to_string(::getpid())));
+  return path.parent_path() / (std::string(".")
+                                   .append(path.filename().string())
+                                   .append(".tmp")
+                                   .append(std::to_string(::getpid())));
 }
 
 void sync_path(const fs::path& path, int flags) {

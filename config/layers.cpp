@@ -252,7 +252,8 @@ Layer parse_text(const std::string& text, const std::string& origin) {
   try {
     return {YAML::Load(text), origin, true};
   } catch (const YAML::ParserException& error) {
-    throw Error(origin + ':' + std::to_string(error.mark.line + 1) + ':' + std::to_string(error.mark.column + 1) + ": " + error.msg);
+    throw Error(origin + ':' + std::to_string(error.mark.line + 1) + ':' +
+                std::to_string(error.mark.column + 1) + ": " + error.msg);
   }
 }
 
@@ -316,7 +317,8 @@ void Layers::apply_with(const std::function<void(Fields&)>& describe_all) const 
   }
 }
 
-void apply_text_with(const std::string& text, const std::string& origin, const std::function<void(Fields&)>& describe_all) {
+void apply_text_with(const std::string& text, const std::string& origin,
+                     const std::function<void(Fields&)>& describe_all) {
   const Layer layer = parse_text(text, origin);
   Reader reader(layer);
   describe_all(reader);

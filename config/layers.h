@@ -35,7 +35,8 @@ class Layers {
 };
 
 /// Applies one YAML text to `options`; `origin` names it in errors. Throws Error.
-void apply_text_with(const std::string& text, const std::string& origin, const std::function<void(Fields&)>& describe_all);
+void apply_text_with(const std::string& text, const std::string& origin,
+                     const std::function<void(Fields&)>& describe_all);
 template <class Options>
 void apply_text(const std::string& text, const std::string& origin, Options& options) {
   apply_text_with(text, origin, [&](Fields& fields) { describe(fields, options); });

@@ -13,7 +13,9 @@
 namespace driftloop::daemon {
 namespace fs = std::filesystem;
 
-fs::path arm_folder(const fs::path& out, const std::string& arm) { return out / "arms" / arm; }
+fs::path arm_folder(const fs::path& out, const std::string& arm) {
+  return out / "arms" / arm;
+}
 
 void write_run_file(const RunOptions& options, const fs::path& out) {
   config::make_folder(out);
@@ -29,22 +31,29 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
       waiting.pop_front();
       const fs::path folder = arm_folder(jobs.out, arm);
       config::make_folder(folder);
-      running.emplace(arm, ChildProcess({(program_folder() / "driftloop").string(), "arm", "--run", jobs.out.string(), "--name", arm, "--seed",
-                                         std::to_string(jobs.seed)}, folder / "log.txt"));
+      running.emplace(
+          arm, ChildProcess({(program_folder() / "driftloop").string(), "arm", "--run", jobs.out.string(),
+                             "--name", arm, "--seed", std::to_string(jobs.seed)},
+                            folder / "log.txt"));
     }
     for (auto child = running.begin(); child != running.end();) {
-      const auto status = child->second.wait(std::chrono::milliseconds(500 / static_cast<int>(running.size())));
+      const auto status =
+          child->second.wait(std::chrono::milliseconds(500 / static_cast<int>(running.size())));
       if (!status) {
         ++child;
         continue;
       }
       if (*status != 0)
-        throw Error("the arm '" + child->first + "' failed: " + child->second.last_words() + " (all of it in " + child->second.log().string() + ')');
+        throw Error("the arm '" + child->first + "' failed: " + child->second.last_words() +
+                    " (all of it in " + child->second.log().string() + ')');
       child = running.erase(child);
     }
-    if (stop.stop_requested()) throw Error("stopped; the same command continues after the last finished round of each arm");
+    if (stop.stop_requested())
+      throw Error("stopped; the same command continues after the last finished round of each arm");
     double share = 0;
-    for (const auto& arm : jobs.arms) share += ProgressFile::share(arm_folder(jobs.out, arm) / "progress") / static_cast<double>(jobs.arms.size());
+    for (const auto& arm : jobs.arms)
+      share +=
+          ProgressFile::share(arm_folder(jobs.out, arm) / "progress") / static_cast<double>(jobs.arms.size());
     tick(share);
   }
 }

@@ -11,17 +11,18 @@
 namespace driftloop::daemon {
 
 struct ArmJobs {
-  std::filesystem::path out;          // the run's folder; holds run.yaml and source.safetensors
+  std::filesystem::path out;  // the run's folder; holds run.yaml and source.safetensors
   std::vector<std::string> arms;
-  std::function<int()> jobs;          // how many at a time, asked anew before each start
+  std::function<int()> jobs;  // how many at a time, asked anew before each start
   std::uint64_t seed = 0;
 };
 
 /// Writes out/run.yaml, which the arm processes read.
 void write_run_file(const RunOptions& options, const std::filesystem::path& out);
 
-/// Runs every arm and waits; `tick` is called about twice a second with the share of all arms done. Throws Error with the last words
-/// of an arm that failed (the others are stopped; finished rounds are kept and the same command goes on).
+/// Runs every arm and waits; `tick` is called about twice a second with the share of all arms done. Throws
+/// Error with the last words of an arm that failed (the others are stopped; finished rounds are kept and the
+/// same command goes on).
 void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function<void(double share)>& tick);
 
 /// The folder of an arm below the run's.

@@ -43,17 +43,19 @@ int run_bench(const BenchArguments& arguments) {
   ProgressLine line;
   run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(),
              [&](int done, int total) { line.show(0.15 * done / total, "training on the source"); });
-  run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
-               [&](double share) { line.show(0.15 + 0.85 * share, "arms: " + std::to_string(options.arms.size())); });
+  run_arm_jobs(
+      {out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
+      [&](double share) { line.show(0.15 + 0.85 * share, "arms: " + std::to_string(options.arms.size())); });
   std::vector<fs::path> parts;
   for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));
   Report report = read_parts(out, parts);
   report.command = "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed);
   const std::string shown = options.engine.acquisition.strategy;
   if (std::find(options.arms.begin(), options.arms.end(), shown) != options.arms.end())
-    report.pictures = make_pictures(options, arguments.seed, shown,
-                                    {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",
-                                     asked_regions(options, arguments.seed, shown, arm_folder(out, shown)), kPictureRows});
+    report.pictures =
+        make_pictures(options, arguments.seed, shown,
+                      {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",
+                       asked_regions(options, arguments.seed, shown, arm_folder(out, shown)), kPictureRows});
   write_report(report, out);
   line.finish("report: " + (out / "report.html").string());
   return 0;
@@ -62,18 +64,25 @@ int run_bench(const BenchArguments& arguments) {
 }  // namespace
 
 Run add_bench(CLI::App& app) {
-  auto* command = app.add_subcommand("bench", "run the loop offline: a data set as the road, its labels as the lab; writes report.html and report.json");
+  auto* command = app.add_subcommand("bench",
+                                     "run the loop offline: a data set as the road, its labels as the lab; "
+                                     "writes report.html and report.json");
   auto arguments = std::make_shared<BenchArguments>();
   command->add_option("preset", arguments->preset, "a preset's name or a YAML file")->required();
-  command->add_option("--out", arguments->out, "folder for the run; the same command continues a stopped one")->required();
+  command->add_option("--out", arguments->out, "folder for the run; the same command continues a stopped one")
+      ->required();
   command->add_option("--seed", arguments->seed, "of everything random")->capture_default_str();
-  command->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")->allow_extra_args(false);
+  command->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")
+      ->allow_extra_args(false);
   command->footer(preset_help());
   return [arguments] { return run_bench(*arguments); };
 }
 
 Run add_arm(CLI::App& app) {
-  auto* command = app.add_subcommand("arm", "run one arm of a run that 'bench' or 'demo' prepared (they call this themselves)")->group("");
+  auto* command =
+      app.add_subcommand("arm",
+                         "run one arm of a run that 'bench' or 'demo' prepared (they call this themselves)")
+          ->group("");
   struct Arguments {
     std::string run, name;
     std::uint64_t seed = 1;
@@ -89,8 +98,8 @@ Run add_arm(CLI::App& app) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an arm does not outlive the run that reads it
     StopSignals signals;
     ProgressFile progress(arm_folder(out, arguments->name) / "progress");
-    const bool finished = run_arm(options, arguments->seed, arguments->name, out / "source.safetensors", arm_folder(out, arguments->name),
-                                  signals.token(), std::ref(progress));
+    const bool finished = run_arm(options, arguments->seed, arguments->name, out / "source.safetensors",
+                                  arm_folder(out, arguments->name), signals.token(), std::ref(progress));
     return finished ? 0 : 130;
   };
 }

@@ -34,7 +34,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command, const fs::pa
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  posix_spawnattr_t attributes;  // StopSignals blocks signals in this process; the child starts with none blocked
+  posix_spawnattr_t
+      attributes;  // StopSignals blocks signals in this process; the child starts with none blocked
   posix_spawnattr_init(&attributes);
   sigset_t none;
   sigemptyset(&none);
@@ -43,12 +44,16 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command, const fs::pa
   const int error = posix_spawn(&pid_, arguments[0], &actions, &attributes, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  if (error != 0) throw Error("cannot start " + command[0] + " (output to " + log.string() + "): " + std::strerror(error));
+  if (error != 0)
+    throw Error("cannot start " + command[0] + " (output to " + log.string() + "): " + std::strerror(error));
   pid_fd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), pid_fd_(std::exchange(other.pid_fd_, -1)), status_(other.status_), log_(std::move(other.log_)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      pid_fd_(std::exchange(other.pid_fd_, -1)),
+      status_(other.status_),
+      log_(std::move(other.log_)) {}
 
 ChildProcess::~ChildProcess() {
   if (pid_ > 0 && !status_) {
@@ -70,7 +75,8 @@ std::optional<int> ChildProcess::wait(std::chrono::milliseconds timeout) {
   pollfd ended{pid_fd_, POLLIN, 0};
   if (pid_fd_ >= 0) ::poll(&ended, 1, static_cast<int>(timeout.count()));
   int status = 0;
-  if (::waitpid(pid_, &status, pid_fd_ >= 0 ? WNOHANG : 0) == pid_) status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (::waitpid(pid_, &status, pid_fd_ >= 0 ? WNOHANG : 0) == pid_)
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return status_;
 }
 
@@ -86,6 +92,8 @@ std::string ChildProcess::last_words() const {
   return text;
 }
 
-fs::path program_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+fs::path program_folder() {
+  return fs::read_symlink("/proc/self/exe").parent_path();
+}
 
 }  // namespace driftloop::daemon

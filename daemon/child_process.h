@@ -12,14 +12,16 @@ namespace driftloop::daemon {
 
 class ChildProcess {
  public:
-  /// Starts `command` with its output and errors going to the end of `log`. Throws Error when it cannot be started.
+  /// Starts `command` with its output and errors going to the end of `log`. Throws Error when it cannot be
+  /// started.
   ChildProcess(const std::vector<std::string>& command, const std::filesystem::path& log);
   /// Asks it to stop (SIGTERM), waits at most 10 s, then kills it.
   ~ChildProcess();
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
 
-  /// Waits at most `timeout` for its end. Its exit status once it ended (128 + signal when a signal ended it), nothing before.
+  /// Waits at most `timeout` for its end. Its exit status once it ended (128 + signal when a signal ended
+  /// it), nothing before.
   std::optional<int> wait(std::chrono::milliseconds timeout);
   void terminate();
   pid_t pid() const { return pid_; }

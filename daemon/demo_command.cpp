@@ -57,7 +57,8 @@ Drive camvid_drive(RunOptions& options, const std::string& target) {
   options.eval_split = "val";
   adapt::open_dataset(options.target, "train");  // refuses a folder of another layout before any work
   adapt::open_dataset(options.eval, "val");
-  return {root / "train" / "images", root / "train" / "labels", "camvid", count_images(root / "train" / "images")};
+  return {root / "train" / "images", root / "train" / "labels", "camvid",
+          count_images(root / "train" / "images")};
 }
 
 /// Renders what the preset calls its target into out/drive (once), so that the daemon's camera can read it.
@@ -88,11 +89,13 @@ void fit_into(RunOptions& options, double minutes, std::uint64_t seed, const fs:
   const double step_s = std::chrono::duration<double>(Clock::now() - first).count() / (kTimedSteps - 2);
   fs::remove(scratch);
   // An arm's step has three times the images of a warm-up step at most; two arms share the machine.
-  const double planned_s = step_s * (options.warmup_steps + 3.0 * options.rounds * options.steps_per_round * static_cast<double>(options.arms.size()));
+  const double planned_s = step_s * (options.warmup_steps + 3.0 * options.rounds * options.steps_per_round *
+                                                                static_cast<double>(options.arms.size()));
   const double factor = 0.85 * minutes * 60 / planned_s;
   options.warmup_steps = std::max(10, static_cast<int>(options.warmup_steps * factor));
   options.steps_per_round = std::max(5, static_cast<int>(options.steps_per_round * factor));
-  std::printf("  %.2f s a step here: %d warm-up steps and %d steps a round fit into %.1f minutes\n", step_s, options.warmup_steps, options.steps_per_round, minutes);
+  std::printf("  %.2f s a step here: %d warm-up steps and %d steps a round fit into %.1f minutes\n", step_s,
+              options.warmup_steps, options.steps_per_round, minutes);
 }
 
 void print_summary(const Report& report) {
@@ -102,7 +105,8 @@ void print_summary(const Report& report) {
   for (const auto& arm : report.arms) {
     std::printf("  %-16s", arm.name.c_str());
     for (const auto& round : arm.rounds) std::printf("%8.1f", 100 * round.miou);
-    std::printf("%12lld%12lld\n", static_cast<long long>(arm.rounds.back().labelled_pixels), static_cast<long long>(arm.rounds.back().bytes_sent));
+    std::printf("%12lld%12lld\n", static_cast<long long>(arm.rounds.back().labelled_pixels),
+                static_cast<long long>(arm.rounds.back().bytes_sent));
   }
 }
 
@@ -116,15 +120,18 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
   const auto show = [&](double offline_share) {
     live.finished();  // throws when a program died
     const double all = static_cast<double>(offline.size()) + 1;
-    line.show(kWarmupShare + (1 - kWarmupShare) * (offline_share * static_cast<double>(offline.size()) + live.share()) / all,
+    line.show(kWarmupShare + (1 - kWarmupShare) *
+                                 (offline_share * static_cast<double>(offline.size()) + live.share()) / all,
               "vehicle, station and " + std::to_string(offline.size()) + " control arms");
   };
   const auto jobs = [&] { return options.jobs - (live.finished() ? 0 : 1); };
   run_arm_jobs({demo.out, offline, jobs, demo.seed}, signals.token(), show);
   while (!live.finished()) {
-    if (signals.token().stop_requested()) throw Error("stopped; the same command continues where each program was");
+    if (signals.token().stop_requested())
+      throw Error("stopped; the same command continues where each program was");
     show(1);
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // display only: the end is seen by finished()
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(200));  // display only: the end is seen by finished()
   }
   std::vector<fs::path> parts;
   for (const auto& arm : offline) parts.push_back(fs::relative(arm_folder(demo.out, arm), demo.out));
@@ -137,7 +144,9 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
       if (other.name == name) ordered.push_back(other);
   }
   report.arms = ordered;
-  report.pictures = make_pictures(options, demo.seed, strategy, {demo.out / "source.safetensors", demo.out / arm.weights, live.asked(), kPictureRows});
+  report.pictures =
+      make_pictures(options, demo.seed, strategy,
+                    {demo.out / "source.safetensors", demo.out / arm.weights, live.asked(), kPictureRows});
   return report;
 }
 
@@ -145,21 +154,29 @@ int run_demo(const DemoArguments& arguments) {
   const auto start = Clock::now();
   RunOptions options;
   const bool camvid = arguments.target.starts_with("camvid:");
-  if (!arguments.target.empty() && !camvid) throw Error("--target " + arguments.target + ": write it as camvid:DIR");
+  if (!arguments.target.empty() && !camvid)
+    throw Error("--target " + arguments.target + ": write it as camvid:DIR");
   config::Layers(camvid ? "demo_camvid" : "demo", "", arguments.sets).apply(options);
   const fs::path out = arguments.out;
   config::make_folder(out);
   StopSignals signals;
   ProgressLine line;
   const Drive drive = camvid ? camvid_drive(options, arguments.target) : rendered_drive(options, out, line);
-  if (arguments.minutes > 0 && !fs::exists(out / "run.yaml")) fit_into(options, arguments.minutes, arguments.seed, out);
-  if (fs::exists(out / "run.yaml")) config::Layers("", out / "run.yaml", {}).apply(options);  // a stopped demo goes on as it began
+  if (arguments.minutes > 0 && !fs::exists(out / "run.yaml"))
+    fit_into(options, arguments.minutes, arguments.seed, out);
+  if (fs::exists(out / "run.yaml"))
+    config::Layers("", out / "run.yaml", {}).apply(options);  // a stopped demo goes on as it began
   write_run_file(options, out);
   run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
-    line.show(0.02 + (kWarmupShare - 0.02) * done / total, "training on the source (" + options.source.substr(0, options.source.find('?')) + ')');
+    line.show(0.02 + (kWarmupShare - 0.02) * done / total,
+              "training on the source (" + options.source.substr(0, options.source.find('?')) + ')');
   });
-  Report report = run_arms(options, {out, "images://" + drive.images.string(), drive.labels, drive.ids, drive.frames, arguments.seed}, signals, line);
-  report.command = "driftloop demo --seed " + std::to_string(arguments.seed) + (camvid ? " --target camvid:DIR" : "");
+  Report report = run_arms(
+      options,
+      {out, "images://" + drive.images.string(), drive.labels, drive.ids, drive.frames, arguments.seed},
+      signals, line);
+  report.command =
+      "driftloop demo --seed " + std::to_string(arguments.seed) + (camvid ? " --target camvid:DIR" : "");
   write_report(report, out);
   line.finish("done in " + duration_text(std::chrono::duration<double>(Clock::now() - start).count()));
   print_summary(report);
@@ -170,14 +187,26 @@ int run_demo(const DemoArguments& arguments) {
 }  // namespace
 
 Run add_demo(CLI::App& app) {
-  auto* command = app.add_subcommand("demo", "the whole loop on this machine: vehicle and station as processes, control arms beside them, a report to look at");
+  auto* command = app.add_subcommand("demo",
+                                     "the whole loop on this machine: vehicle and station as processes, "
+                                     "control arms beside them, a report to look at");
   auto arguments = std::make_shared<DemoArguments>();
-  command->add_option("--out", arguments->out, "folder for everything; the same command continues a stopped demo")->capture_default_str();
+  command
+      ->add_option("--out", arguments->out,
+                   "folder for everything; the same command continues a stopped demo")
+      ->capture_default_str();
   command->add_option("--seed", arguments->seed, "of everything random")->capture_default_str();
-  command->add_option("--target", arguments->target, "real frames instead of rendered ones: camvid:DIR with {train,val}/{images,labels}");
-  command->add_option("--minutes", arguments->minutes, "fit the training into about so many minutes on this machine; 0 = the preset's steps")
-      ->capture_default_str()->check(CLI::Range(0.0, 10'000.0));
-  command->add_option("--set", arguments->sets, "override a setting of the preset: section.key=value (repeatable)")->allow_extra_args(false);
+  command->add_option("--target", arguments->target,
+                      "real frames instead of rendered ones: camvid:DIR with {train,val}/{images,labels}");
+  command
+      ->add_option("--minutes", arguments->minutes,
+                   "fit the training into about so many minutes on this machine; 0 = the preset's steps")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 10'000.0));
+  command
+      ->add_option("--set", arguments->sets,
+                   "override a setting of the preset: section.key=value (repeatable)")
+      ->allow_extra_args(false);
   return [arguments] { return run_demo(*arguments); };
 }
 

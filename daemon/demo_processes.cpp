@@ -29,7 +29,8 @@ std::string wait_for_text(const fs::path& file, ChildProcess& writer) {
     if (fs::exists(file)) return config::read_file(file);
     if (writer.wait(std::chrono::milliseconds(50))) break;
   }
-  throw Error("the station did not come up: " + writer.last_words() + " (all of it in " + writer.log().string() + ')');
+  throw Error("the station did not come up: " + writer.last_words() + " (all of it in " +
+              writer.log().string() + ')');
 }
 
 std::string trimmed(std::string text) {
@@ -44,7 +45,8 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   d.state = fs::absolute(live / "vehicle").string();
   d.seed = static_cast<std::int64_t>(demo.seed);
   d.camera.uri = demo.camera_uri;
-  d.gate.min_sharpness = d.gate.min_difference = 0;  // the arms beside it train on every frame of the drive, so this one does too
+  d.gate.min_sharpness = d.gate.min_difference =
+      0;  // the arms beside it train on every frame of the drive, so this one does too
   d.gate.min_brightness = 0;
   d.gate.max_brightness = 255;
   d.link.station_endpoint = endpoint;
@@ -71,7 +73,9 @@ std::vector<nlohmann::json> read_records(const fs::path& file) {
 }
 
 Guard guard_of(const std::string& verdict) {
-  return verdict == "promoted" ? Guard::promoted : verdict == "rolled_back" ? Guard::rolled_back : Guard::none;
+  return verdict == "promoted"      ? Guard::promoted
+         : verdict == "rolled_back" ? Guard::rolled_back
+                                    : Guard::none;
 }
 
 }  // namespace
@@ -86,14 +90,19 @@ struct LiveRun::Impl {
     config::make_folder(live / "station");
     config::make_folder(live / "allow");
     config::make_folder(live / "keys");
-    if (!fs::exists(live / "station" / "station.key")) uplink::save_keys(uplink::generate_keys(), live / "station", "station");
-    if (!fs::exists(live / "keys" / "demo.key")) uplink::save_keys(uplink::generate_keys(), live / "keys", "demo");
-    fs::copy_file(live / "keys" / "demo.pub", live / "allow" / "demo.pub", fs::copy_options::overwrite_existing);
+    if (!fs::exists(live / "station" / "station.key"))
+      uplink::save_keys(uplink::generate_keys(), live / "station", "station");
+    if (!fs::exists(live / "keys" / "demo.key"))
+      uplink::save_keys(uplink::generate_keys(), live / "keys", "demo");
+    fs::copy_file(live / "keys" / "demo.pub", live / "allow" / "demo.pub",
+                  fs::copy_options::overwrite_existing);
     fs::remove(live / "endpoint");
     station = std::make_unique<ChildProcess>(
-        std::vector<std::string>{(program_folder() / "driftloop-station").string(), "run", "--state", (live / "station" / "state").string(), "--bind",
-                                 "tcp://127.0.0.1:*", "--key", (live / "station" / "station.key").string(), "--allow", (live / "allow").string(),
-                                 "--oracle", demo.oracle.string(), "--oracle-ids", demo.oracle_ids, "--label-space", options.engine.label_space,
+        std::vector<std::string>{(program_folder() / "driftloop-station").string(), "run", "--state",
+                                 (live / "station" / "state").string(), "--bind", "tcp://127.0.0.1:*",
+                                 "--key", (live / "station" / "station.key").string(), "--allow",
+                                 (live / "allow").string(), "--oracle", demo.oracle.string(), "--oracle-ids",
+                                 demo.oracle_ids, "--label-space", options.engine.label_space,
                                  "--endpoint-file", (live / "endpoint").string()},
         live / "station.log");
   }
@@ -108,9 +117,12 @@ LiveRun::LiveRun(const RunOptions& options, const LiveDemo& demo) : impl_(std::m
   s.start_station();
   const std::string endpoint = trimmed(wait_for_text(s.live / "endpoint", *s.station));
   config::make_folder(s.vehicle);
-  config::write_durably(s.live / "driftloopd.yaml", config::to_yaml(daemon_options(options, demo, endpoint), config::Comments::help));
+  config::write_durably(s.live / "driftloopd.yaml",
+                        config::to_yaml(daemon_options(options, demo, endpoint), config::Comments::help));
   s.daemon = std::make_unique<ChildProcess>(
-      std::vector<std::string>{(program_folder() / "driftloopd").string(), "--config", (s.live / "driftloopd.yaml").string()}, s.live / "driftloopd.log");
+      std::vector<std::string>{(program_folder() / "driftloopd").string(), "--config",
+                               (s.live / "driftloopd.yaml").string()},
+      s.live / "driftloopd.log");
 }
 LiveRun::~LiveRun() = default;
 
@@ -123,18 +135,22 @@ double LiveRun::share() const {
 
 bool LiveRun::finished() {
   Impl& s = *impl_;
-  if (s.station->wait(std::chrono::milliseconds(0))) throw Error("the station ended: " + s.station->last_words());
+  if (s.station->wait(std::chrono::milliseconds(0)))
+    throw Error("the station ended: " + s.station->last_words());
   const auto status = s.daemon->wait(std::chrono::milliseconds(0));
   if (status && *status != 0)
-    throw Error("driftloopd ended with status " + std::to_string(*status) + ": " + s.daemon->last_words() + " (all of it in " + s.daemon->log().string() + ')');
+    throw Error("driftloopd ended with status " + std::to_string(*status) + ": " + s.daemon->last_words() +
+                " (all of it in " + s.daemon->log().string() + ')');
   return status.has_value();
 }
 
 Arm LiveRun::arm(std::stop_token stop) const {
   const Impl& s = *impl_;
-  const std::shared_ptr<const adapt::Dataset> eval = adapt::open_dataset(s.options.eval, s.options.eval_split);
+  const std::shared_ptr<const adapt::Dataset> eval =
+      adapt::open_dataset(s.options.eval, s.options.eval_split);
   const auto pool = adapt::make_dataset_pool(eval);
-  adapt::Engine engine(arm_options(s.options, s.options.engine.acquisition.strategy), nullptr, *pool, s.demo.seed);
+  adapt::Engine engine(arm_options(s.options, s.options.engine.acquisition.strategy), nullptr, *pool,
+                       s.demo.seed);
   const auto score = [&](const fs::path& weights, Round& round) {
     engine.load_weights(weights);
     fill_scores(engine.evaluate(*eval, adapt::Role::live, stop), round);
@@ -161,8 +177,8 @@ Arm LiveRun::arm(std::stop_token stop) const {
     arm.rounds.push_back(round);
   }
   if (static_cast<int>(arm.rounds.size()) != s.options.rounds + 1)
-    throw Error("driftloopd finished " + std::to_string(arm.rounds.size() - 1) + " rounds instead of " + std::to_string(s.options.rounds) + "; see " +
-                s.daemon->log().string());
+    throw Error("driftloopd finished " + std::to_string(arm.rounds.size() - 1) + " rounds instead of " +
+                std::to_string(s.options.rounds) + "; see " + s.daemon->log().string());
   return arm;
 }
 
@@ -174,8 +190,10 @@ std::vector<adapt::Region> LiveRun::asked() const {
   std::map<std::string, std::string> name_of;
   for (const auto& frame : store.list()) name_of[frame.id] = frame.name;
   const auto pool = adapt::make_dataset_pool(adapt::open_dataset(s.options.eval, s.options.eval_split));
-  adapt::Engine engine(arm_options(s.options, s.options.engine.acquisition.strategy), nullptr, *pool, s.demo.seed);
-  if (!engine.load(s.vehicle / "model")) throw Error("no state of the daemon in " + (s.vehicle / "model").string());
+  adapt::Engine engine(arm_options(s.options, s.options.engine.acquisition.strategy), nullptr, *pool,
+                       s.demo.seed);
+  if (!engine.load(s.vehicle / "model"))
+    throw Error("no state of the daemon in " + (s.vehicle / "model").string());
   std::vector<adapt::Region> asked = engine.asked();
   for (auto& region : asked) region.frame_id = name_of.at(region.frame_id);
   return asked;

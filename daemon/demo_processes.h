@@ -12,17 +12,18 @@
 namespace driftloop::daemon {
 
 struct LiveDemo {
-  std::filesystem::path out;      // the demo's folder: below it live/ is made
-  std::string camera_uri;         // images://...
-  std::filesystem::path oracle;   // label PNGs by frame name
-  std::string oracle_ids;         // their id table
-  int frames = 0;                 // of the drive: the pool is complete before the first round
+  std::filesystem::path out;     // the demo's folder: below it live/ is made
+  std::string camera_uri;        // images://...
+  std::filesystem::path oracle;  // label PNGs by frame name
+  std::string oracle_ids;        // their id table
+  int frames = 0;                // of the drive: the pool is complete before the first round
   std::uint64_t seed = 0;
 };
 
 class LiveRun {
  public:
-  /// Writes keys and configurations and starts both programs. Throws Error with a program's last words when it does not come up.
+  /// Writes keys and configurations and starts both programs. Throws Error with a program's last words when
+  /// it does not come up.
   LiveRun(const RunOptions& options, const LiveDemo& demo);
   ~LiveRun();
 
@@ -30,7 +31,8 @@ class LiveRun {
   double share() const;
   /// Whether the daemon has finished its last round and ended.
   bool finished();
-  /// The arm it was, scored round by round on the evaluation set from the models it published. Call when finished.
+  /// The arm it was, scored round by round on the evaluation set from the models it published. Call when
+  /// finished.
   Arm arm(std::stop_token stop) const;
   /// What it asked for, by frame name.
   std::vector<adapt::Region> asked() const;

@@ -3,13 +3,16 @@
 #include <cstdio>
 #include <exception>
 
-#include "daemon/commands.h"
 #include "config/check.h"
+#include "daemon/commands.h"
 
 int main(int argc, char** argv) {
   using namespace driftloop;
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app{"driftloop keeps a segmentation net good where the vehicle drives.\nStart with:  driftloop demo --out out/demo", "driftloop"};
+  CLI::App app{
+      "driftloop keeps a segmentation net good where the vehicle drives.\nStart with:  driftloop demo --out "
+      "out/demo",
+      "driftloop"};
   app.set_version_flag("--version", DRIFTLOOP_VERSION " (" DRIFTLOOP_REVISION ")");
   app.require_subcommand(1);
   struct Entry {
@@ -18,8 +21,8 @@ int main(int argc, char** argv) {
     CLI::App* command;
   };
   std::vector<Entry> entries;
-  for (auto add : {daemon::add_demo, daemon::add_bench, daemon::add_eval, daemon::add_config, daemon::add_status, daemon::add_data,
-                   daemon::add_keygen, daemon::add_arm}) {
+  for (auto add : {daemon::add_demo, daemon::add_bench, daemon::add_eval, daemon::add_config,
+                   daemon::add_status, daemon::add_data, daemon::add_keygen, daemon::add_arm}) {
     const std::size_t before = app.get_subcommands([](CLI::App*) { return true; }).size();
     daemon::Run run = add(app);
     entries.push_back({add, run, app.get_subcommands([](CLI::App*) { return true; }).at(before)});
@@ -33,7 +36,8 @@ int main(int argc, char** argv) {
     return 1;
   } catch (const std::exception& error) {
     const std::string what = error.what();  // LibTorch adds a stack trace in further lines
-    std::fprintf(stderr, "driftloop: internal error: %s\nPlease report this with the command line.\n", what.substr(0, what.find('\n')).c_str());
+    std::fprintf(stderr, "driftloop: internal error: %s\nPlease report this with the command line.\n",
+                 what.substr(0, what.find('\n')).c_str());
     return 2;
   }
   return 0;

@@ -19,25 +19,30 @@ struct EvalArguments {
   std::string weights, data, split, json, label_space, device = "auto";
 };
 
-nlohmann::json number(double value) { return std::isnan(value) ? nlohmann::json() : nlohmann::json(value); }
+nlohmann::json number(double value) {
+  return std::isnan(value) ? nlohmann::json() : nlohmann::json(value);
+}
 
 int run_eval(const EvalArguments& arguments) {
   const std::shared_ptr<const adapt::Dataset> dataset = adapt::open_dataset(arguments.data, arguments.split);
   adapt::EngineOptions options = adapt::options_of_weights(arguments.weights);
   options.device = arguments.device;
-  options.label_space = arguments.label_space.empty() ? adapt::dataset_label_space(arguments.data) : arguments.label_space;
+  options.label_space =
+      arguments.label_space.empty() ? adapt::dataset_label_space(arguments.data) : arguments.label_space;
   const auto pool = adapt::make_dataset_pool(dataset);
   adapt::Engine engine(options, nullptr, *pool, 0);
   engine.load_weights(arguments.weights);
   StopSignals signals;
   const auto result = engine.evaluate(*dataset, adapt::Role::live, signals.token());
   if (signals.token().stop_requested()) throw Error("stopped before the end: no result");
-  nlohmann::json document{{"miou", number(result.miou)}, {"per_class_iou", nlohmann::json::object()}, {"images", result.images}};
+  nlohmann::json document{
+      {"miou", number(result.miou)}, {"per_class_iou", nlohmann::json::object()}, {"images", result.images}};
   for (const auto& [name, iou] : result.class_iou) {
     document["per_class_iou"][name] = number(iou);
     std::printf("  %-15s %6.2f\n", name.c_str(), 100 * iou);
   }
-  std::printf("  %-15s %6.2f  (%lld images, %s)\n", "mIoU", 100 * result.miou, static_cast<long long>(result.images), options.label_space.c_str());
+  std::printf("  %-15s %6.2f  (%lld images, %s)\n", "mIoU", 100 * result.miou,
+              static_cast<long long>(result.images), options.label_space.c_str());
   if (!arguments.json.empty()) config::write_durably(arguments.json, document.dump(2) + '\n');
   return 0;
 }
@@ -47,11 +52,17 @@ int run_eval(const EvalArguments& arguments) {
 Run add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "mIoU of a model over a labelled data set");
   auto arguments = std::make_shared<EvalArguments>();
-  command->add_option("--weights", arguments->weights, "a model.safetensors of a run, or live.safetensors of a vehicle")->required();
-  command->add_option("--data", arguments->data, "kind:argument, for example camvid:/data/camvid")->required();
+  command
+      ->add_option("--weights", arguments->weights,
+                   "a model.safetensors of a run, or live.safetensors of a vehicle")
+      ->required();
+  command->add_option("--data", arguments->data, "kind:argument, for example camvid:/data/camvid")
+      ->required();
   command->add_option("--split", arguments->split, "part of the data set, for example val");
-  command->add_option("--json", arguments->json, "also write {\"miou\", \"per_class_iou\", \"images\"} (0..1) to this file");
-  command->add_option("--label-space", arguments->label_space, "score these classes; default: the data set's own");
+  command->add_option("--json", arguments->json,
+                      "also write {\"miou\", \"per_class_iou\", \"images\"} (0..1) to this file");
+  command->add_option("--label-space", arguments->label_space,
+                      "score these classes; default: the data set's own");
   command->add_option("--device", arguments->device, "cpu, cuda or auto")->capture_default_str();
   std::string kinds = "Data sets:\n";
   for (const auto& line : adapt::dataset_kinds()) kinds += "  " + line + '\n';

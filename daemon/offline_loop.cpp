@@ -37,11 +37,14 @@ class StageClock {
   Round& round_;
 };
 
-std::shared_ptr<const adapt::Dataset> open_cached(const std::string& spec, const std::string& split, const RunOptions& options) {
-  return adapt::cached(adapt::open_dataset(spec, split), static_cast<std::size_t>(options.engine.input.cache_mb) << 20);
+std::shared_ptr<const adapt::Dataset> open_cached(const std::string& spec, const std::string& split,
+                                                  const RunOptions& options) {
+  return adapt::cached(adapt::open_dataset(spec, split),
+                       static_cast<std::size_t>(options.engine.input.cache_mb) << 20);
 }
 
-/// The oracle: ground truth goes round the outside, from the data set to the answer; the engine never sees it otherwise.
+/// The oracle: ground truth goes round the outside, from the data set to the answer; the engine never sees it
+/// otherwise.
 class Oracle {
  public:
   Oracle(std::shared_ptr<const adapt::Dataset> truth, const std::string& label_space)
@@ -50,7 +53,8 @@ class Oracle {
   }
   std::vector<adapt::RegionLabel> answer(const std::vector<adapt::Region>& regions) const {
     std::vector<adapt::RegionLabel> labels;
-    for (const auto& region : regions) labels.push_back({region.frame_id, region.box_px, map(region.frame_id)(region.box_px).clone()});
+    for (const auto& region : regions)
+      labels.push_back({region.frame_id, region.box_px, map(region.frame_id)(region.box_px).clone()});
     return labels;
   }
   cv::Mat map(const std::string& id) const { return config::map_labels(truth_->label(index_.at(id)), fold_); }
@@ -69,14 +73,17 @@ std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
 
 std::string guard_words(const adapt::JudgeReport& judged) {
   char text[128];
-  std::snprintf(text, sizeof text, "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %lld pixels)", 100 * judged.live_score,
-                100 * judged.candidate_score, 100 * judged.standard_error, static_cast<long long>(judged.guard_pixels));
+  std::snprintf(text, sizeof text,
+                "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %lld pixels)",
+                100 * judged.live_score, 100 * judged.candidate_score, 100 * judged.standard_error,
+                static_cast<long long>(judged.guard_pixels));
   return text;
 }
 
 /// One round of an arm: ask, merge, train, judge, score.
-Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number, const Oracle& oracle,
-                const adapt::Dataset& eval, std::stop_token stop, const StepProgress& progress) {
+Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number,
+                const Oracle& oracle, const adapt::Dataset& eval, std::stop_token stop,
+                const StepProgress& progress) {
   Round round;
   round.round = number;
   StageClock clock(round);
@@ -87,15 +94,18 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
   }
   const int before = (number - 1) * options.steps_per_round, total = options.rounds * options.steps_per_round;
   const auto trained = clock.time("train", [&] {
-    return engine.train({options.steps_per_round, stop, [&](const adapt::TrainProgress& p) { progress(before + p.step, total); }});
+    return engine.train({options.steps_per_round, stop,
+                         [&](const adapt::TrainProgress& p) { progress(before + p.step, total); }});
   });
   const auto judged = clock.time("judge", [&] { return engine.judge(); });
   if (judged.guard_pixels > 0) {
-    round.guard = judged.verdict == adapt::Verdict::promoted ? Guard::promoted
-                  : judged.verdict == adapt::Verdict::rolled_back ? Guard::rolled_back : Guard::none;
+    round.guard = judged.verdict == adapt::Verdict::promoted      ? Guard::promoted
+                  : judged.verdict == adapt::Verdict::rolled_back ? Guard::rolled_back
+                                                                  : Guard::none;
     round.guard_note = guard_words(judged);
   }
-  if (trained.bad_steps > 0) round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
+  if (trained.bad_steps > 0)
+    round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
   fill_scores(clock.time("evaluate", [&] { return engine.evaluate(eval, adapt::Role::live, stop); }), round);
   const auto totals = engine.labels();
   round.labelled_pixels = totals.train_pixels + totals.guard_pixels;
@@ -118,23 +128,27 @@ void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
   for (const auto& [name, iou] : evaluation.class_iou) round.per_class_iou[name] = iou;
 }
 
-void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop, const StepProgress& progress) {
+void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop,
+                const StepProgress& progress) {
   if (fs::exists(weights)) return;
   const auto source = open_cached(options.source, options.source_split, options);
   const auto nothing = adapt::make_dataset_pool(source);  // never drawn from: no self-training in the warm-up
   adapt::EngineOptions engine_options = warmup_options(options);
   engine_options.guard.enabled = false;
   adapt::Engine engine(engine_options, source, *nothing, seed);
-  const auto report = engine.train({options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
+  const auto report = engine.train(
+      {options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
   if (report.stopped) throw Error("stopped while training on the source; the same command starts that anew");
   if (report.steps == 0) throw Error("nothing to warm up on: engine.train.batch_source is 0");
-  if (report.gave_up) throw Error("the warm-up on the source did not converge (the loss is not finite); lower engine.train.rate");
+  if (report.gave_up)
+    throw Error(
+        "the warm-up on the source did not converge (the loss is not finite); lower engine.train.rate");
   engine.judge();
   engine.save_weights(weights);
 }
 
-bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& weights, const fs::path& folder,
-             std::stop_token stop, const StepProgress& progress) {
+bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& weights,
+             const fs::path& folder, std::stop_token stop, const StepProgress& progress) {
   config::make_folder(folder);
   const auto source = open_cached(options.source, options.source_split, options);
   const auto target = open_cached(options.target, options.target_split, options);
@@ -167,10 +181,12 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
   return true;
 }
 
-std::vector<adapt::Region> asked_regions(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& folder) {
+std::vector<adapt::Region> asked_regions(const RunOptions& options, std::uint64_t seed,
+                                         const std::string& arm, const fs::path& folder) {
   const auto pool = adapt::make_dataset_pool(open_cached(options.target, options.target_split, options));
   adapt::Engine engine(arm_options(options, arm), nullptr, *pool, seed);
-  if (!engine.load(folder / "state")) throw Error("no state of the arm '" + arm + "' in " + (folder / "state").string());
+  if (!engine.load(folder / "state"))
+    throw Error("no state of the arm '" + arm + "' in " + (folder / "state").string());
   return engine.asked();
 }
 
@@ -185,11 +201,13 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
   report.label_space = options.engine.label_space;
   const auto& ask = options.engine.acquisition;
   std::ostringstream budget;
-  budget << 100 * ask.share_per_round * options.rounds << " % of the pool's pixels in " << options.rounds << " rounds, regions of " << ask.region_px
-         << 'x' << ask.region_px << " px, " << options.steps_per_round << " training steps a round";
+  budget << 100 * ask.share_per_round * options.rounds << " % of the pool's pixels in " << options.rounds
+         << " rounds, regions of " << ask.region_px << 'x' << ask.region_px << " px, "
+         << options.steps_per_round << " training steps a round";
   report.budget = budget.str();
   report.revision = DRIFTLOOP_REVISION;
-  for (const auto& frame : adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
+  for (const auto& frame :
+       adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
     report.pool_pixels += frame.size_px.area();
   report.device = adapt::device_text(options.engine);
   report.command = command;
@@ -201,11 +219,13 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
   return report;
 }
 
-std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm, const PictureRequest& request) {
+std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm,
+                                   const PictureRequest& request) {
   const auto target = open_cached(options.target, options.target_split, options);
   const auto pool = adapt::make_dataset_pool(target);
   const Oracle oracle(target, options.engine.label_space);
-  adapt::Engine before(arm_options(options, arm), nullptr, *pool, seed), after(arm_options(options, arm), nullptr, *pool, seed);
+  adapt::Engine before(arm_options(options, arm), nullptr, *pool, seed),
+      after(arm_options(options, arm), nullptr, *pool, seed);
   before.load_weights(request.before);
   after.load_weights(request.after);
 
@@ -220,12 +240,17 @@ std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed
     const cv::Mat image = pool->image_rgb(id), truth = oracle.map(id);
     cv::Mat labels(image.size(), CV_8UC1, cv::Scalar(config::kIgnore));
     for (const auto& box : boxes[id]) truth(box).copyTo(labels(box));
-    const auto old_view = before.view(image, adapt::Role::live), new_view = after.view(image, adapt::Role::live);
-    Picture picture{"Frame " + id, std::to_string(boxes[id].size()) + " regions of this frame were asked for", {}};
-    picture.panels = {photo("frame", image), photo("prediction before", overlay_classes(image, old_view.label)),
+    const auto old_view = before.view(image, adapt::Role::live),
+               new_view = after.view(image, adapt::Role::live);
+    Picture picture{
+        "Frame " + id, std::to_string(boxes[id].size()) + " regions of this frame were asked for", {}};
+    picture.panels = {photo("frame", image),
+                      photo("prediction before", overlay_classes(image, old_view.label)),
                       photo("prediction after", overlay_classes(image, new_view.label)),
-                      photo(old_view.score.empty() ? "confidence before" : "score map before", colour_map(old_view.score.empty() ? old_view.confidence : old_view.score)),
-                      photo("regions asked for", overlay_regions(image, boxes[id])), mask("labels that came", overlay_labels(image, labels)),
+                      photo(old_view.score.empty() ? "confidence before" : "score map before",
+                            colour_map(old_view.score.empty() ? old_view.confidence : old_view.score)),
+                      photo("regions asked for", overlay_regions(image, boxes[id])),
+                      mask("labels that came", overlay_labels(image, labels)),
                       photo("ground truth", overlay_classes(image, truth))};
     pictures.push_back(std::move(picture));
   }

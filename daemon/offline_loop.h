@@ -1,4 +1,5 @@
-// The loop without a vehicle: the same engine, a data set as pool and its labels as the lab. One arm of a benchmark.
+// The loop without a vehicle: the same engine, a data set as pool and its labels as the lab. One arm of a
+// benchmark.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -14,17 +15,20 @@ namespace driftloop::daemon {
 /// `done` of `total` training steps of the arm (or of the warm-up).
 using StepProgress = std::function<void(int done, int total)>;
 
-/// Trains on the source and writes `weights`; does nothing when the file is there (a resumed run). Throws Error, also
-/// when `stop` ended it.
-void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights, std::stop_token stop, const StepProgress& progress);
+/// Trains on the source and writes `weights`; does nothing when the file is there (a resumed run). Throws
+/// Error, also when `stop` ended it.
+void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights,
+                std::stop_token stop, const StepProgress& progress);
 
-/// Runs one arm from `weights` in `folder`, resuming after its last finished round. Writes folder/model.safetensors and the part
-/// folder/report.json. False when `stop` ended it early. Throws Error.
-bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const std::filesystem::path& weights,
-             const std::filesystem::path& folder, std::stop_token stop, const StepProgress& progress);
+/// Runs one arm from `weights` in `folder`, resuming after its last finished round. Writes
+/// folder/model.safetensors and the part folder/report.json. False when `stop` ended it early. Throws Error.
+bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm,
+             const std::filesystem::path& weights, const std::filesystem::path& folder, std::stop_token stop,
+             const StepProgress& progress);
 
 /// Everything an arm asked for, from its saved state.
-std::vector<adapt::Region> asked_regions(const RunOptions& options, std::uint64_t seed, const std::string& arm, const std::filesystem::path& folder);
+std::vector<adapt::Region> asked_regions(const RunOptions& options, std::uint64_t seed,
+                                         const std::string& arm, const std::filesystem::path& folder);
 
 /// mIoU and per-class IoU into the fields of a round.
 void fill_scores(const adapt::Evaluation& evaluation, Round& round);
@@ -32,13 +36,14 @@ void fill_scores(const adapt::Evaluation& evaluation, Round& round);
 /// The head of a report: everything but arms and pictures.
 Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command);
 
-/// Rows of pictures: frame, prediction before (source weights) and after (`after` weights), score map, regions asked, labels, truth.
-/// `engine_options` are those of the arm whose regions are shown.
+/// Rows of pictures: frame, prediction before (source weights) and after (`after` weights), score map,
+/// regions asked, labels, truth. `engine_options` are those of the arm whose regions are shown.
 struct PictureRequest {
   std::filesystem::path before, after;
   std::vector<adapt::Region> asked;  // frame ids as in the target data set
   int rows = 4;
 };
-std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm, const PictureRequest& request);
+std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm,
+                                   const PictureRequest& request);
 
 }  // namespace driftloop::daemon

@@ -15,9 +15,11 @@ void describe(config::Fields& f, RunOptions& o) {
   f.field("target_split", o.target_split, "its part");
   f.field("eval", o.eval, "data set scored after each round");
   f.field("eval_split", o.eval_split, "its part");
-  f.field("warmup_steps", o.warmup_steps, {1, 10'000'000}, "supervised steps on the source before the first round");
+  f.field("warmup_steps", o.warmup_steps, {1, 10'000'000},
+          "supervised steps on the source before the first round");
   f.field("rounds", o.rounds, {1, 1000}, "rounds of ask, merge, train, judge");
-  f.field("steps_per_round", o.steps_per_round, {1, 10'000'000}, "training steps a round, the same for every arm");
+  f.field("steps_per_round", o.steps_per_round, {1, 10'000'000},
+          "training steps a round, the same for every arm");
   f.field("arms", o.arms, "source_only, self_training, random, full, or an acquisition strategy");
   f.field("jobs", o.jobs, {1, 256}, "arms run side by side");
   f.section("engine", o.engine, "the learner");
@@ -43,17 +45,21 @@ adapt::EngineOptions arm_options(const RunOptions& run, const std::string& arm) 
   } else if (arm == "full") {  // every pixel of the pool, in the first round
     options.acquisition.strategy = "image_random";
     options.acquisition.share_per_round = 1;
-    options.acquisition.pixels_per_round = options.acquisition.regions_per_round = options.acquisition.pixels_per_frame = 0;
+    options.acquisition.pixels_per_round = options.acquisition.regions_per_round =
+        options.acquisition.pixels_per_frame = 0;
     options.guard.enabled = false;
   } else {
     options.acquisition.strategy = arm;
     std::vector<std::string> known = {"source_only", "self_training", "full"};
     for (const auto& name : adapt::strategy_names()) known.push_back(name);
-    if (std::find(known.begin(), known.end(), arm) == known.end()) config::throw_unknown_name("arm", arm, known);
+    if (std::find(known.begin(), known.end(), arm) == known.end())
+      config::throw_unknown_name("arm", arm, known);
   }
   return options;
 }
 
-bool asks_for_labels(const std::string& arm) { return arm != "source_only" && arm != "self_training"; }
+bool asks_for_labels(const std::string& arm) {
+  return arm != "source_only" && arm != "self_training";
+}
 
 }  // namespace driftloop::daemon

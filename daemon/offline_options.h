@@ -1,4 +1,5 @@
-// A benchmark run: which source, which target, which arms. The learner's own settings are adapt::EngineOptions, as on the vehicle.
+// A benchmark run: which source, which target, which arms. The learner's own settings are
+// adapt::EngineOptions, as on the vehicle.
 #pragma once
 #include <string>
 #include <vector>
@@ -10,23 +11,24 @@ namespace driftloop::daemon {
 
 struct RunOptions {
   std::string title = "driftloop benchmark";
-  std::string source = "streetsim:game?frames=300&width=256&height=144";           // labelled; a data set text
+  std::string source = "streetsim:game?frames=300&width=256&height=144";  // labelled; a data set text
   std::string source_split;
-  std::string target = "streetsim:street?frames=120&stride=4&width=256&height=144";  // the pool; its labels go to the oracle only
+  std::string target = "streetsim:street?frames=120&stride=4&width=256&height=144";  // the pool; its labels
+                                                                                     // go to the oracle only
   std::string target_split;
   std::string eval = "streetsim:street?frames=60&seed=1001&width=256&height=144";  // scored after each round
   std::string eval_split;
-  int warmup_steps = 240;     // supervised on the source; every arm starts from there
+  int warmup_steps = 240;  // supervised on the source; every arm starts from there
   int rounds = 3;
   int steps_per_round = 120;  // the same for every arm
   std::vector<std::string> arms = {"source_only", "self_training", "random", "cover", "full"};
-  int jobs = 2;               // arms run side by side, as processes
+  int jobs = 2;  // arms run side by side, as processes
   adapt::EngineOptions engine;
 };
 void describe(config::Fields& f, RunOptions& o);
 
-/// The engine's settings in the warm-up and in an arm: the arms differ in nothing else. Throws Error for an arm that is neither a
-/// control (source_only, self_training, random, full) nor an acquisition strategy.
+/// The engine's settings in the warm-up and in an arm: the arms differ in nothing else. Throws Error for an
+/// arm that is neither a control (source_only, self_training, random, full) nor an acquisition strategy.
 adapt::EngineOptions warmup_options(const RunOptions& run);
 adapt::EngineOptions arm_options(const RunOptions& run, const std::string& arm);
 

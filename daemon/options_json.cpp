@@ -10,11 +10,15 @@ class JsonFields : public config::Fields {
   explicit JsonFields(nlohmann::json& root) : levels_{&root} {}
   using Fields::field;
   void field(const char* key, bool& value, const char*) override { put(key, value); }
-  void field(const char* key, std::int64_t& value, config::IntRange, const char*) override { put(key, value); }
+  void field(const char* key, std::int64_t& value, config::IntRange, const char*) override {
+    put(key, value);
+  }
   void field(const char* key, double& value, config::RealRange, const char*) override { put(key, value); }
   void field(const char* key, std::string& value, const char*) override { put(key, value); }
   void field(const char* key, std::vector<std::string>& value, const char*) override { put(key, value); }
-  void choice(const char* key, std::string& value, std::vector<std::string>, const char*) override { put(key, value); }
+  void choice(const char* key, std::string& value, std::vector<std::string>, const char*) override {
+    put(key, value);
+  }
 
  protected:
   bool begin_section(const char* key, const char*) override {

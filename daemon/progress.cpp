@@ -34,8 +34,10 @@ void ProgressLine::show(double share, const std::string& doing) {
   if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(10'000))) return;
   last_ = now;
   const double spent = std::chrono::duration<double>(now - start_).count();
-  const std::string left = share > 0.02 ? ", about " + duration_text(spent * (1 - share) / share) + " left" : "";
-  std::printf(terminal_ ? "\r\033[K  %3.0f %%  %s%s" : "  %3.0f %%  %s%s\n", 100 * share, doing.c_str(), left.c_str());
+  const std::string left =
+      share > 0.02 ? ", about " + duration_text(spent * (1 - share) / share) + " left" : "";
+  std::printf(terminal_ ? "\r\033[K  %3.0f %%  %s%s" : "  %3.0f %%  %s%s\n", 100 * share, doing.c_str(),
+              left.c_str());
   std::fflush(stdout);
 }
 

@@ -1,4 +1,5 @@
-// Progress of long work: a file that another process reads, and a line on the terminal with the time that is left.
+// Progress of long work: a file that another process reads, and a line on the terminal with the time that is
+// left.
 #pragma once
 #include <chrono>
 #include <filesystem>

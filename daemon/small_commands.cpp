@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 Run add_config(CLI::App& app) {
   auto* command = app.add_subcommand("config", "show settings");
   command->require_subcommand(1);
-  auto* show = command->add_subcommand("show", "print the effective settings with their help: of a benchmark preset, or of the daemon");
+  auto* show = command->add_subcommand(
+      "show", "print the effective settings with their help: of a benchmark preset, or of the daemon");
   struct Arguments {
     std::string preset, daemon_file;
     std::vector<std::string> sets;
@@ -29,7 +30,8 @@ Run add_config(CLI::App& app) {
   show->add_option("preset", arguments->preset, "a preset's name or file; none = the defaults");
   show->add_flag("--daemon", arguments->daemon, "the settings of driftloopd instead of a benchmark's");
   show->add_option("--config", arguments->daemon_file, "with --daemon: its configuration file");
-  show->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")->allow_extra_args(false);
+  show->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")
+      ->allow_extra_args(false);
   return [arguments] {
     const config::Layers layers(arguments->preset, arguments->daemon_file, arguments->sets);
     std::string text;
@@ -53,7 +55,9 @@ Run add_status(CLI::App& app) {
   command->add_option("--state", *state, "its state folder")->capture_default_str();
   return [state] {
     const fs::path file = fs::path(*state) / "status.json";
-    if (!fs::exists(file)) throw Error("no " + file.string() + ": the daemon has not run with this state folder; is --state right?");
+    if (!fs::exists(file))
+      throw Error("no " + file.string() +
+                  ": the daemon has not run with this state folder; is --state right?");
     std::puts(nlohmann::json::parse(config::read_file(file)).dump(2).c_str());
     return 0;
   };
@@ -62,7 +66,8 @@ Run add_status(CLI::App& app) {
 Run add_data(CLI::App& app) {
   auto* command = app.add_subcommand("data", "make data");
   command->require_subcommand(1);
-  auto* drive = command->add_subcommand("drive", "render a streetsim drive: images/ and labels/ (trainIds), a folder: data set");
+  auto* drive = command->add_subcommand(
+      "drive", "render a streetsim drive: images/ and labels/ (trainIds), a folder: data set");
   struct Arguments {
     adapt::StreetsimOptions scene;
     std::string out;
@@ -74,8 +79,12 @@ Run add_data(CLI::App& app) {
   for (const auto& look : adapt::streetsim_looks()) looks += ' ' + look;
   drive->add_option("--out", arguments->out, "folder to write")->required();
   drive->add_option("--look", arguments->scene.look, looks)->capture_default_str();
-  drive->add_option("--frames", arguments->frames, "how many")->capture_default_str()->check(CLI::Range(1, 1'000'000));
-  drive->add_option("--stride", arguments->stride, "drive frames between two of them")->capture_default_str()->check(CLI::Range(1, 100'000));
+  drive->add_option("--frames", arguments->frames, "how many")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  drive->add_option("--stride", arguments->stride, "drive frames between two of them")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
   drive->add_option("--seed", arguments->scene.seed, "of the town")->capture_default_str();
   drive->add_option("--width", arguments->scene.width, "px")->capture_default_str();
   drive->add_option("--height", arguments->scene.height, "px")->capture_default_str();
@@ -84,7 +93,9 @@ Run add_data(CLI::App& app) {
     adapt::WriteDriveOptions options;
     options.count = arguments->frames;
     options.stride = arguments->stride;
-    options.progress = [&](std::int64_t done, std::int64_t total) { line.show(static_cast<double>(done) / static_cast<double>(total), "rendering"); };
+    options.progress = [&](std::int64_t done, std::int64_t total) {
+      line.show(static_cast<double>(done) / static_cast<double>(total), "rendering");
+    };
     adapt::write_drive(adapt::Streetsim(arguments->scene), arguments->out, options);
     line.finish(std::to_string(arguments->frames) + " frames in " + arguments->out);
     return 0;
@@ -92,17 +103,22 @@ Run add_data(CLI::App& app) {
 }
 
 Run add_keygen(CLI::App& app) {
-  auto* command = app.add_subcommand("keygen", "make the key pair of a vehicle (the station's: driftloop-station keygen)");
+  auto* command = app.add_subcommand(
+      "keygen", "make the key pair of a vehicle (the station's: driftloop-station keygen)");
   struct Arguments {
     std::string out, name = "vehicle";
   };
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("--out", arguments->out, "folder for NAME.key (secret) and NAME.pub (goes to the station's allow folder)")->required();
+  command
+      ->add_option("--out", arguments->out,
+                   "folder for NAME.key (secret) and NAME.pub (goes to the station's allow folder)")
+      ->required();
   command->add_option("--name", arguments->name, "the vehicle's id")->capture_default_str();
   return [arguments] {
     config::make_folder(arguments->out);
     const fs::path secret = uplink::save_keys(uplink::generate_keys(), arguments->out, arguments->name);
-    std::printf("secret key: %s\npublic key: %s\n", secret.c_str(), fs::path(secret).replace_extension(".pub").c_str());
+    std::printf("secret key: %s\npublic key: %s\n", secret.c_str(),
+                fs::path(secret).replace_extension(".pub").c_str());
     return 0;
   };
 }

@@ -5,7 +5,8 @@
 
 namespace driftloop::daemon {
 
-/// Blocks the two signals in this thread (and those it starts later) and waits for them in one thread. One instance a process.
+/// Blocks the two signals in this thread (and those it starts later) and waits for them in one thread. One
+/// instance a process.
 class StopSignals {
  public:
   StopSignals();

@@ -8,11 +8,15 @@
 namespace driftloop::adapt {
 namespace {
 
-double uniform(std::mt19937_64& random, double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); }
-int uniform_int(std::mt19937_64& random, int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); }
+double uniform(std::mt19937_64& random, double low, double high) {
+  return std::uniform_real_distribution<double>(low, high)(random);
+}
+int uniform_int(std::mt19937_64& random, int low, int high) {
+  return std::uniform_int_distribution<int>(low, high)(random);
+}
 
-/// Where one side of the crop starts, so that a view of `side` holds `crop` of it or lies wholly inside; with `point` >= 0 that
-/// pixel is inside.
+/// Where one side of the crop starts, so that a view of `side` holds `crop` of it or lies wholly inside; with
+/// `point` >= 0 that pixel is inside.
 int crop_start(std::mt19937_64& random, int side, int crop, int point) {
   int low = std::min(0, side - crop), high = std::max(0, side - crop);
   if (point >= 0) {
@@ -29,7 +33,8 @@ View crop_around(const InputOptions& o, const View& view, std::mt19937_64& rando
   const cv::Size size(std::max(1, cvRound(work.width * scale)), std::max(1, cvRound(work.height * scale)));
   const int px = point.x < 0 ? -1 : std::min(size.width - 1, static_cast<int>(point.x * size.width));
   const int py = point.y < 0 ? -1 : std::min(size.height - 1, static_cast<int>(point.y * size.height));
-  const int x0 = crop_start(random, size.width, o.crop_width_px, px), y0 = crop_start(random, size.height, o.crop_height_px, py);
+  const int x0 = crop_start(random, size.width, o.crop_width_px, px),
+            y0 = crop_start(random, size.height, o.crop_height_px, py);
   const bool flip = uniform_int(random, 0, 1) == 1;
 
   const cv::Rect wanted(x0, y0, o.crop_width_px, o.crop_height_px);
@@ -77,13 +82,17 @@ View random_crop_on_label(const InputOptions& options, const View& view, std::mt
   std::vector<cv::Point> labelled;
   cv::findNonZero(view.label != config::kIgnore, labelled);
   if (labelled.empty()) return random_crop(options, view, random);
-  const cv::Point chosen = labelled[std::uniform_int_distribution<std::size_t>(0, labelled.size() - 1)(random)];
-  return crop_around(options, view, random, {(chosen.x + 0.5) / view.label.cols, (chosen.y + 0.5) / view.label.rows});
+  const cv::Point chosen =
+      labelled[std::uniform_int_distribution<std::size_t>(0, labelled.size() - 1)(random)];
+  return crop_around(options, view, random,
+                     {(chosen.x + 0.5) / view.label.cols, (chosen.y + 0.5) / view.label.rows});
 }
 
 cv::Mat jitter(const cv::Mat& image_rgb, double strength, std::mt19937_64& random) {
   if (strength <= 0) return image_rgb;
-  const auto around_one = [&](double spread) { return std::exp(uniform(random, -spread, spread) * strength); };
+  const auto around_one = [&](double spread) {
+    return std::exp(uniform(random, -spread, spread) * strength);
+  };
   cv::Mat hsv, changed;
   cv::cvtColor(image_rgb, hsv, cv::COLOR_RGB2HSV);
   const int hue = static_cast<int>(uniform(random, -8, 8) * strength) + 180;  // OpenCV hue: 0..179
@@ -97,7 +106,10 @@ cv::Mat jitter(const cv::Mat& image_rgb, double strength, std::mt19937_64& rando
   const double offset = uniform(random, -35, 35) * strength;
   cv::Mat real;
   changed.convertTo(real, CV_32FC3, gain, offset);
-  cv::multiply(real, cv::Scalar(1 + uniform(random, -cast, cast), 1 + uniform(random, -cast, cast), 1 + uniform(random, -cast, cast)), real);
+  cv::multiply(real,
+               cv::Scalar(1 + uniform(random, -cast, cast), 1 + uniform(random, -cast, cast),
+                          1 + uniform(random, -cast, cast)),
+               real);
   if (uniform(random, 0, 1) < 0.5 * strength) cv::GaussianBlur(real, real, {}, uniform(random, 0.3, 1.3));
   if (uniform(random, 0, 1) < 0.5 * strength) {
     cv::Mat noise(real.size(), CV_32FC3);
@@ -121,7 +133,8 @@ torch::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb) {
       const auto* row = image.ptr<cv::Vec3b>(y);
       for (int x = 0; x < width; ++x)
         for (std::size_t c = 0; c < 3; ++c)
-          out[c * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)] =
+          out[c * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+              static_cast<std::size_t>(x)] =
               (static_cast<float>(row[x][static_cast<int>(c)]) - kMean[c]) / kStd[c];
     }
     out += 3 * plane;

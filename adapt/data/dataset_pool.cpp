@@ -28,6 +28,8 @@ class DatasetPool : public FramePool {
 
 }  // namespace
 
-std::unique_ptr<FramePool> make_dataset_pool(std::shared_ptr<const Dataset> dataset) { return std::make_unique<DatasetPool>(std::move(dataset)); }
+std::unique_ptr<FramePool> make_dataset_pool(std::shared_ptr<const Dataset> dataset) {
+  return std::make_unique<DatasetPool>(std::move(dataset));
+}
 
 }  // namespace driftloop::adapt

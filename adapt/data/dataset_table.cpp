@@ -16,9 +16,15 @@ struct Kind {
 };
 
 constexpr std::array<config::NameEntry<Kind>, 3> kKinds = {{
-    {"camvid", "camvid:DIR with {train,val}/{images,labels}, the 11 classes of SegNet", {open_camvid, "camvid11"}},
-    {"folder", "folder:DIR with [SPLIT/]images and [SPLIT/]labels, labels are trainIds", {open_folder, "cityscapes19"}},
-    {"streetsim", "streetsim:LOOK?frames=N&seed=S&width=W&height=H&stride=T, rendered as asked for", {open_streetsim, "cityscapes19"}},
+    {"camvid",
+     "camvid:DIR with {train,val}/{images,labels}, the 11 classes of SegNet",
+     {open_camvid, "camvid11"}},
+    {"folder",
+     "folder:DIR with [SPLIT/]images and [SPLIT/]labels, labels are trainIds",
+     {open_folder, "cityscapes19"}},
+    {"streetsim",
+     "streetsim:LOOK?frames=N&seed=S&width=W&height=H&stride=T, rendered as asked for",
+     {open_streetsim, "cityscapes19"}},
 }};
 
 struct Parts {
@@ -28,13 +34,15 @@ struct Parts {
 
 Parts parse(const std::string& spec) {
   const auto colon = spec.find(':');
-  if (colon == std::string::npos) throw Error("data set '" + spec + "': write it as kind:argument, for example camvid:/data/camvid");
+  if (colon == std::string::npos)
+    throw Error("data set '" + spec + "': write it as kind:argument, for example camvid:/data/camvid");
   return {config::find_entry<Kind>(kKinds, spec.substr(0, colon), "data set kind"), spec.substr(colon + 1)};
 }
 
 class Cached : public Dataset {
  public:
-  Cached(std::unique_ptr<Dataset> inner, std::size_t bytes) : inner_(std::move(inner)), left_(bytes), images_(inner_->size()), labels_(inner_->size()) {}
+  Cached(std::unique_ptr<Dataset> inner, std::size_t bytes)
+      : inner_(std::move(inner)), left_(bytes), images_(inner_->size()), labels_(inner_->size()) {}
   std::size_t size() const override { return inner_->size(); }
   const std::string& id(std::size_t index) const override { return inner_->id(index); }
   std::string group(std::size_t index) const override { return inner_->group(index); }
@@ -68,7 +76,9 @@ std::unique_ptr<Dataset> open_dataset(const std::string& spec, const std::string
   return parts.kind.make.open(parts.argument, split);
 }
 
-std::string dataset_label_space(const std::string& spec) { return std::string(parse(spec).kind.make.label_space); }
+std::string dataset_label_space(const std::string& spec) {
+  return std::string(parse(spec).kind.make.label_space);
+}
 
 std::vector<std::string> dataset_kinds() {
   std::vector<std::string> lines;

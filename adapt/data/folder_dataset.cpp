@@ -17,7 +17,8 @@ struct Entry {
   fs::path label;
 };
 
-/// The sequence: what stands before the last '_' of the name, as in Cityscapes (city_seq_frame) and CamVid (sequence_frame).
+/// The sequence: what stands before the last '_' of the name, as in Cityscapes (city_seq_frame) and CamVid
+/// (sequence_frame).
 std::string group_of(const std::string& id) {
   const auto underscore = id.rfind('_');
   return underscore == std::string::npos ? std::string() : id.substr(0, underscore);
@@ -25,7 +26,8 @@ std::string group_of(const std::string& id) {
 
 class FolderDataset : public Dataset {
  public:
-  FolderDataset(std::vector<Entry> entries, std::string id_table) : entries_(std::move(entries)), id_table_(std::move(id_table)) {}
+  FolderDataset(std::vector<Entry> entries, std::string id_table)
+      : entries_(std::move(entries)), id_table_(std::move(id_table)) {}
   std::size_t size() const override { return entries_.size(); }
   const std::string& id(std::size_t index) const override { return entries_.at(index).id; }
   std::string group(std::size_t index) const override { return group_of(entries_.at(index).id); }
@@ -41,10 +43,14 @@ class FolderDataset : public Dataset {
   cv::Mat label(std::size_t index) const override {
     const Entry& entry = entries_.at(index);
     const cv::Mat ids = cv::imread(entry.label.string(), cv::IMREAD_UNCHANGED);
-    if (ids.empty()) throw Error(entry.label.string() + " is not a readable label image; remove it with its picture or write it again");
-    if (ids.type() != CV_8UC1) throw Error(entry.label.string() + " must have one byte per pixel (class ids), not colours");
+    if (ids.empty())
+      throw Error(entry.label.string() +
+                  " is not a readable label image; remove it with its picture or write it again");
+    if (ids.type() != CV_8UC1)
+      throw Error(entry.label.string() + " must have one byte per pixel (class ids), not colours");
     if (const auto unknown = config::unknown_ids(ids, id_table_); !unknown.empty())
-      throw Error(entry.label.string() + " holds the value " + std::to_string(unknown.front()) + ", which the label ids '" + id_table_ +
+      throw Error(entry.label.string() + " holds the value " + std::to_string(unknown.front()) +
+                  ", which the label ids '" + id_table_ +
                   "' do not know; is this another data set's format?");
     return config::map_labels(ids, config::id_table(id_table_));
   }
@@ -77,19 +83,23 @@ std::unique_ptr<Dataset> open_layout(const FolderLayout& layout) {
   for (const auto& entry : entries)
     if (!fs::is_regular_file(entry.label) && missing++ == 0) first_missing = &entry;
   if (first_missing)
-    throw Error(std::to_string(missing) + " of " + std::to_string(entries.size()) + " images have no label, the first is " +
-                first_missing->image.string() + " (expected " + first_missing->label.string() + ')');
+    throw Error(std::to_string(missing) + " of " + std::to_string(entries.size()) +
+                " images have no label, the first is " + first_missing->image.string() + " (expected " +
+                first_missing->label.string() + ')');
   return std::make_unique<FolderDataset>(std::move(entries), layout.id_table);
 }
 
-void write_dataset(const Dataset& dataset, const fs::path& folder, const std::function<void(std::size_t, std::size_t)>& progress) {
+void write_dataset(const Dataset& dataset, const fs::path& folder,
+                   const std::function<void(std::size_t, std::size_t)>& progress) {
   config::make_folder(folder / "images");
   config::make_folder(folder / "labels");
   for (std::size_t i = 0; i < dataset.size(); ++i) {
     cv::Mat bgr;
     cv::cvtColor(dataset.image_rgb(i), bgr, cv::COLOR_RGB2BGR);
-    const fs::path image = folder / "images" / (dataset.id(i) + ".jpg"), label = folder / "labels" / (dataset.id(i) + ".png");
-    if (!cv::imwrite(image.string(), bgr, {cv::IMWRITE_JPEG_QUALITY, 95}) || !cv::imwrite(label.string(), dataset.label(i)))
+    const fs::path image = folder / "images" / (dataset.id(i) + ".jpg"),
+                   label = folder / "labels" / (dataset.id(i) + ".png");
+    if (!cv::imwrite(image.string(), bgr, {cv::IMWRITE_JPEG_QUALITY, 95}) ||
+        !cv::imwrite(label.string(), dataset.label(i)))
       throw Error("cannot write " + image.string() + " and its label; is the disk full?");
     progress(i + 1, dataset.size());
   }

@@ -1,5 +1,5 @@
-// Where target frames come from: the first of the two ports in which the vehicle and the benchmark differ (the other is who
-// labels). No ground truth passes here.
+// Where target frames come from: the first of the two ports in which the vehicle and the benchmark differ
+// (the other is who labels). No ground truth passes here.
 #pragma once
 #include <memory>
 #include <opencv2/core/mat.hpp>

@@ -36,12 +36,18 @@ Settings parse(const std::string& argument) {
     const auto equals = pair.find('=');
     const std::string key = pair.substr(0, equals);
     const std::int64_t value = whole_number(key, equals == std::string::npos ? "" : pair.substr(equals + 1));
-    if (key == "frames") settings.frames = value;
-    else if (key == "stride") settings.stride = value;
-    else if (key == "seed") settings.scene.seed = value;
-    else if (key == "width") settings.scene.width = static_cast<int>(value);
-    else if (key == "height") settings.scene.height = static_cast<int>(value);
-    else config::throw_unknown_name("streetsim setting", key, {"frames", "stride", "seed", "width", "height"});
+    if (key == "frames")
+      settings.frames = value;
+    else if (key == "stride")
+      settings.stride = value;
+    else if (key == "seed")
+      settings.scene.seed = value;
+    else if (key == "width")
+      settings.scene.width = static_cast<int>(value);
+    else if (key == "height")
+      settings.scene.height = static_cast<int>(value);
+    else
+      config::throw_unknown_name("streetsim setting", key, {"frames", "stride", "seed", "width", "height"});
   }
   if (settings.frames == 0) throw Error("streetsim: frames=0 is an empty data set");
   return settings;

@@ -9,7 +9,9 @@
 namespace driftloop::adapt {
 namespace {
 
-torch::Tensor as_tensor(const cv::Mat& label) { return torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64); }
+torch::Tensor as_tensor(const cv::Mat& label) {
+  return torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64);
+}
 
 void count(Confusion& confusion, const cv::Mat& prediction, const cv::Mat& label) {
   confusion.add(as_tensor(prediction), as_tensor(label.isContinuous() ? label : label.clone()));
@@ -17,33 +19,39 @@ void count(Confusion& confusion, const cv::Mat& prediction, const cv::Mat& label
 
 }  // namespace
 
-Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, torch::Device device, const Dataset& dataset, std::stop_token stop) {
+Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                         const Dataset& dataset, std::stop_token stop) {
   const auto& fold = config::label_space(options.label_space).fold;
   Confusion confusion(config::kClasses);
   for (std::size_t i = 0; i < dataset.size() && !stop.stop_requested(); ++i) {
     const cv::Mat image = dataset.image_rgb(i), label = dataset.label(i);
     if (image.size() != label.size())
-      throw Error("image " + dataset.id(i) + " is " + std::to_string(image.cols) + 'x' + std::to_string(image.rows) + " but its label is " +
-                  std::to_string(label.cols) + 'x' + std::to_string(label.rows));
+      throw Error("image " + dataset.id(i) + " is " + std::to_string(image.cols) + 'x' +
+                  std::to_string(image.rows) + " but its label is " + std::to_string(label.cols) + 'x' +
+                  std::to_string(label.rows));
     count(confusion, predict_label(net, options, device, image), config::map_labels(label, fold));
   }
   return confusion;
 }
 
-GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, const EngineOptions& options, torch::Device device,
-                         const FramePool& pool, const TargetLabels& labels) {
+GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, const EngineOptions& options,
+                         torch::Device device, const FramePool& pool, const TargetLabels& labels) {
   std::map<std::string, std::vector<const AskedRegion*>> by_frame;
   for (const auto& asked : labels.asked())
-    if (asked.purpose == Purpose::guard && !asked.label.empty() && cv::countNonZero(asked.label != config::kIgnore) > 0)
+    if (asked.purpose == Purpose::guard && !asked.label.empty() &&
+        cv::countNonZero(asked.label != config::kIgnore) > 0)
       by_frame[asked.region.frame_id].push_back(&asked);
   GuardScores scores;
   for (const auto& [id, regions] : by_frame) {
     const cv::Mat image = pool.image_rgb(id);
     if (image.empty()) continue;
-    const cv::Mat by_live = predict_label(live, options, device, image), by_candidate = predict_label(candidate, options, device, image);
+    const cv::Mat by_live = predict_label(live, options, device, image),
+                  by_candidate = predict_label(candidate, options, device, image);
     for (const AskedRegion* asked : regions) {
       const double labelled = cv::countNonZero(asked->label != config::kIgnore);
-      const auto right = [&](const cv::Mat& prediction) { return cv::countNonZero(prediction(asked->region.box_px) == asked->label) / labelled; };
+      const auto right = [&](const cv::Mat& prediction) {
+        return cv::countNonZero(prediction(asked->region.box_px) == asked->label) / labelled;
+      };
       scores.live.push_back(right(by_live));
       scores.candidate.push_back(right(by_candidate));
     }
@@ -56,7 +64,8 @@ Evaluation summarise(const Confusion& confusion, const EngineOptions& options, s
   Evaluation evaluation;
   evaluation.miou = confusion.miou(space.scored);
   evaluation.images = images;
-  for (int id : space.scored) evaluation.class_iou.emplace_back(config::class_names()[static_cast<std::size_t>(id)], confusion.iou(id));
+  for (int id : space.scored)
+    evaluation.class_iou.emplace_back(config::class_names()[static_cast<std::size_t>(id)], confusion.iou(id));
   return evaluation;
 }
 

@@ -7,7 +7,8 @@
 namespace driftloop::adapt {
 namespace {
 
-NetOutput run(SegmentationNet& net, const EngineOptions& options, torch::Device device, const cv::Mat& image_rgb, Outputs outputs) {
+NetOutput run(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+              const cv::Mat& image_rgb, Outputs outputs) {
   DL_CHECK(!image_rgb.empty());
   net.eval();
   return net.run(images_to_tensor({to_working_size(options.input, image_rgb)}).to(device), outputs);
@@ -20,31 +21,39 @@ torch::Device resolve_device(const std::string& name) {
   try {
     const torch::Device device(name);
     if (device.is_cuda() && !torch::cuda::is_available())
-      throw Error("device: " + name + " was asked for, but LibTorch sees no CUDA GPU here; use device: cpu or auto");
+      throw Error("device: " + name +
+                  " was asked for, but LibTorch sees no CUDA GPU here; use device: cpu or auto");
     return device;
   } catch (const c10::Error&) {
     throw Error("device: '" + name + "' is not a device; use cpu, cuda, cuda:1 or auto");
   }
 }
 
-torch::Tensor predict_logits(SegmentationNet& net, const EngineOptions& options, torch::Device device, const cv::Mat& image_rgb) {
+torch::Tensor predict_logits(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                             const cv::Mat& image_rgb) {
   torch::NoGradGuard no_grad;
   const auto output = run(net, options, device, image_rgb, Outputs::main);
   return upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols).squeeze(0);
 }
 
-Prediction predict(SegmentationNet& net, const EngineOptions& options, torch::Device device, const cv::Mat& image_rgb, Want want) {
+Prediction predict(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                   const cv::Mat& image_rgb, Want want) {
   torch::NoGradGuard no_grad;
   const bool features = want == Want::probabilities_and_features;
-  const auto output = run(net, options, device, image_rgb, features ? Outputs::main_and_features : Outputs::main);
+  const auto output =
+      run(net, options, device, image_rgb, features ? Outputs::main_and_features : Outputs::main);
   Prediction prediction;
-  prediction.prob_chw = torch::softmax(upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols).squeeze(0), 0);
-  if (features) prediction.feature_dhw = torch::avg_pool2d(output.features_ndhw, 2, 2, 0, /*ceil_mode=*/true).squeeze(0);
+  prediction.prob_chw =
+      torch::softmax(upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols).squeeze(0), 0);
+  if (features)
+    prediction.feature_dhw = torch::avg_pool2d(output.features_ndhw, 2, 2, 0, /*ceil_mode=*/true).squeeze(0);
   return prediction;
 }
 
-cv::Mat predict_label(SegmentationNet& net, const EngineOptions& options, torch::Device device, const cv::Mat& image_rgb) {
-  const auto ids = predict_logits(net, options, device, image_rgb).argmax(0).to(torch::kUInt8).cpu().contiguous();
+cv::Mat predict_label(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                      const cv::Mat& image_rgb) {
+  const auto ids =
+      predict_logits(net, options, device, image_rgb).argmax(0).to(torch::kUInt8).cpu().contiguous();
   const cv::Mat label(image_rgb.rows, image_rgb.cols, CV_8UC1, ids.data_ptr());
   config::TrainIdTable fold = config::label_space(options.label_space).fold;
   for (std::size_t id = 0; id < config::kClasses; ++id)

@@ -12,12 +12,16 @@ namespace driftloop::adapt {
 torch::Device resolve_device(const std::string& name);
 
 /// Class logits (C, H, W) at the frame's full size, on the net's device.
-torch::Tensor predict_logits(SegmentationNet& net, const EngineOptions& options, torch::Device device, const cv::Mat& image_rgb);
+torch::Tensor predict_logits(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                             const cv::Mat& image_rgb);
 
 /// Probabilities at the frame's size and, when wanted, features at stride 8 of the working size.
-Prediction predict(SegmentationNet& net, const EngineOptions& options, torch::Device device, const cv::Mat& image_rgb, Want want);
+Prediction predict(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                   const cv::Mat& image_rgb, Want want);
 
-/// 8UC1 trainIds: the most likely class, folded into the label space (a truck is a car where trucks are not scored).
-cv::Mat predict_label(SegmentationNet& net, const EngineOptions& options, torch::Device device, const cv::Mat& image_rgb);
+/// 8UC1 trainIds: the most likely class, folded into the label space (a truck is a car where trucks are not
+/// scored).
+cv::Mat predict_label(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                      const cv::Mat& image_rgb);
 
 }  // namespace driftloop::adapt

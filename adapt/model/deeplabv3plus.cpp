@@ -7,17 +7,22 @@ namespace {
 constexpr int kHeadChannels = 256;  // the paper's width of every head
 
 nn::Conv2d conv(int in, int out, int kernel, int dilation, bool bias) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).padding(kernel == 1 ? 0 : dilation).dilation(dilation).bias(bias));
+  return nn::Conv2d(
+      nn::Conv2dOptions(in, out, kernel).padding(kernel == 1 ? 0 : dilation).dilation(dilation).bias(bias));
 }
 
 /// Image pooling, 1x1 and three dilated 3x3 branches, concatenated to 5 x channels.
 struct AsppImpl : nn::Module {
   AsppImpl(int in, int channels, int rate) {
-    pooled = register_module("conv1", nn::Sequential(nn::AdaptiveAvgPool2d(1), conv(in, channels, 1, 1, false), nn::BatchNorm2d(channels), nn::ReLU()));
+    pooled =
+        register_module("conv1", nn::Sequential(nn::AdaptiveAvgPool2d(1), conv(in, channels, 1, 1, false),
+                                                nn::BatchNorm2d(channels), nn::ReLU()));
     for (int branch = 0; branch < 4; ++branch) {
-      const auto convolution = branch == 0 ? conv(in, channels, 1, 1, false) : conv(in, channels, 3, rate * branch, false);
+      const auto convolution =
+          branch == 0 ? conv(in, channels, 1, 1, false) : conv(in, channels, 3, rate * branch, false);
       branches[static_cast<std::size_t>(branch)] =
-          register_module("conv" + std::to_string(branch + 2), nn::Sequential(convolution, nn::BatchNorm2d(channels), nn::ReLU()));
+          register_module("conv" + std::to_string(branch + 2),
+                          nn::Sequential(convolution, nn::BatchNorm2d(channels), nn::ReLU()));
     }
   }
   torch::Tensor forward(const torch::Tensor& x) {
@@ -26,22 +31,26 @@ struct AsppImpl : nn::Module {
     return torch::cat(parts, 1);
   }
   nn::Sequential pooled{nullptr};
-  std::array<nn::Sequential, 4> branches{nn::Sequential{nullptr}, nn::Sequential{nullptr}, nn::Sequential{nullptr}, nn::Sequential{nullptr}};
+  std::array<nn::Sequential, 4> branches{nn::Sequential{nullptr}, nn::Sequential{nullptr},
+                                         nn::Sequential{nullptr}, nn::Sequential{nullptr}};
 };
 TORCH_MODULE(Aspp);
 
 nn::Sequential two_layer_head(int in, int hidden, int out, double dropout) {
-  return nn::Sequential(conv(in, hidden, 3, 1, true), nn::BatchNorm2d(hidden), nn::ReLU(), nn::Dropout2d(dropout),
-                        conv(hidden, hidden, 3, 1, true), nn::BatchNorm2d(hidden), nn::ReLU(), nn::Dropout2d(dropout), conv(hidden, out, 1, 1, true));
+  return nn::Sequential(conv(in, hidden, 3, 1, true), nn::BatchNorm2d(hidden), nn::ReLU(),
+                        nn::Dropout2d(dropout), conv(hidden, hidden, 3, 1, true), nn::BatchNorm2d(hidden),
+                        nn::ReLU(), nn::Dropout2d(dropout), conv(hidden, out, 1, 1, true));
 }
 constexpr std::size_t kLastLayer = 8;  // of two_layer_head: what comes before it are the features
 
 struct DecoderImpl : nn::Module {
   DecoderImpl(const ModelOptions& o, int low_in, int high_in, int classes) {
     const int width = scaled_channels(kHeadChannels, o.width);
-    low_conv = register_module("low_conv", nn::Sequential(conv(low_in, width, 1, 1, true), nn::BatchNorm2d(width), nn::ReLU()));
+    low_conv = register_module(
+        "low_conv", nn::Sequential(conv(low_in, width, 1, 1, true), nn::BatchNorm2d(width), nn::ReLU()));
     aspp = register_module("aspp", Aspp(high_in, width, o.aspp_rate));
-    head = register_module("head", nn::Sequential(conv(5 * width, width, 3, 1, false), nn::BatchNorm2d(width), nn::ReLU(), nn::Dropout2d(o.dropout)));
+    head = register_module("head", nn::Sequential(conv(5 * width, width, 3, 1, false), nn::BatchNorm2d(width),
+                                                  nn::ReLU(), nn::Dropout2d(o.dropout)));
     classifier = register_module("classifier", two_layer_head(2 * width, width, classes, o.dropout));
     representation = register_module("representation", two_layer_head(2 * width, width, width, o.dropout));
   }
@@ -53,8 +62,9 @@ TORCH_MODULE(Decoder);
 struct AuxiliaryImpl : nn::Module {
   AuxiliaryImpl(const ModelOptions& o, int in, int classes) {
     const int width = scaled_channels(kHeadChannels, o.width);
-    aux = register_module("aux", nn::Sequential(conv(in, width, 3, 1, true), nn::BatchNorm2d(width), nn::ReLU(), nn::Dropout2d(o.dropout),
-                                                conv(width, classes, 1, 1, true)));
+    aux =
+        register_module("aux", nn::Sequential(conv(in, width, 3, 1, true), nn::BatchNorm2d(width), nn::ReLU(),
+                                              nn::Dropout2d(o.dropout), conv(width, classes, 1, 1, true)));
   }
   nn::Sequential aux{nullptr};
 };
@@ -64,12 +74,15 @@ class DeepLabV3Plus : public SegmentationNet {
  public:
   DeepLabV3Plus(const ModelOptions& options, const ResNetShape& shape, int classes) {
     encoder_ = register_module("encoder", ResNet(ResNetOptions{shape, options.width, options.output_stride}));
-    decoder_ = register_module("decoder", Decoder(options, encoder_->layer_channels(0), encoder_->layer_channels(3), classes));
+    decoder_ = register_module(
+        "decoder", Decoder(options, encoder_->layer_channels(0), encoder_->layer_channels(3), classes));
     auxor_ = register_module("auxor", Auxiliary(options, encoder_->layer_channels(2), classes));
     torch::NoGradGuard no_grad;
-    for (nn::Module* part : {static_cast<nn::Module*>(decoder_.get()), static_cast<nn::Module*>(auxor_.get())})
+    for (nn::Module* part :
+         {static_cast<nn::Module*>(decoder_.get()), static_cast<nn::Module*>(auxor_.get())})
       for (auto& module : part->modules())
-        if (auto* convolution = module->as<nn::Conv2dImpl>()) nn::init::kaiming_normal_(convolution->weight, 0.0, torch::kFanOut, torch::kReLU);
+        if (auto* convolution = module->as<nn::Conv2dImpl>())
+          nn::init::kaiming_normal_(convolution->weight, 0.0, torch::kFanOut, torch::kReLU);
   }
 
   std::vector<torch::Tensor> backbone_parameters() override { return encoder_->parameters(); }
@@ -90,7 +103,8 @@ class DeepLabV3Plus : public SegmentationNet {
     }
     result.logits_nchw = x;
     if (outputs == Outputs::main_and_aux) result.aux_nchw = auxor_->aux->forward(layers[2]);
-    if (outputs == Outputs::main_and_representation) result.representation_nchw = decoder_->representation->forward(joined);
+    if (outputs == Outputs::main_and_representation)
+      result.representation_nchw = decoder_->representation->forward(joined);
     return result;
   }
 
@@ -101,7 +115,8 @@ class DeepLabV3Plus : public SegmentationNet {
 
 }  // namespace
 
-std::shared_ptr<SegmentationNet> make_deeplabv3plus(const ModelOptions& options, const ResNetShape& shape, int classes) {
+std::shared_ptr<SegmentationNet> make_deeplabv3plus(const ModelOptions& options, const ResNetShape& shape,
+                                                    int classes) {
   return std::make_shared<DeepLabV3Plus>(options, shape, classes);
 }
 

@@ -18,7 +18,8 @@ std::shared_ptr<SegmentationNet> deeplab(const ModelOptions& options, int classe
 }
 
 constexpr std::array<config::NameEntry<Factory>, 5> kModels = {{
-    {"deeplabv3plus_r18", "DeepLabV3+ on ResNet-18: small enough for a CPU with width 0.25", deeplab<false, 2, 2, 2, 2>},
+    {"deeplabv3plus_r18", "DeepLabV3+ on ResNet-18: small enough for a CPU with width 0.25",
+     deeplab<false, 2, 2, 2, 2>},
     {"deeplabv3plus_r34", "DeepLabV3+ on ResNet-34", deeplab<false, 3, 4, 6, 3>},
     {"deeplabv3plus_r50", "DeepLabV3+ on ResNet-50", deeplab<true, 3, 4, 6, 3>},
     {"deeplabv3plus_r101", "DeepLabV3+ on ResNet-101, the paper's", deeplab<true, 3, 4, 23, 3>},
@@ -31,7 +32,8 @@ void describe(config::Fields& f, ModelOptions& o) {
   f.choice("name", o.name, model_names(), "the net");
   f.field("width", o.width, {0.0625, 2}, "multiplies every channel count; 0.25 trains on a CPU");
   f.field("output_stride", o.output_stride, {8, 16}, "8 (paper) or 16 (about three times cheaper)");
-  f.field("aspp_rate", o.aspp_rate, {1, 48}, "ASPP dilations are 1, 2 and 3 times this; small images want small rates");
+  f.field("aspp_rate", o.aspp_rate, {1, 48},
+          "ASPP dilations are 1, 2 and 3 times this; small images want small rates");
   f.field("dropout", o.dropout, {0, 0.9}, "channel dropout in the heads");
 }
 

@@ -9,9 +9,12 @@ namespace nn = torch::nn;
 namespace {
 
 nn::Conv2d conv3x3(int in, int out, int stride, int dilation) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(dilation).dilation(dilation).bias(false));
+  return nn::Conv2d(
+      nn::Conv2dOptions(in, out, 3).stride(stride).padding(dilation).dilation(dilation).bias(false));
 }
-nn::Conv2d conv1x1(int in, int out, int stride) { return nn::Conv2d(nn::Conv2dOptions(in, out, 1).stride(stride).bias(false)); }
+nn::Conv2d conv1x1(int in, int out, int stride) {
+  return nn::Conv2d(nn::Conv2dOptions(in, out, 1).stride(stride).bias(false));
+}
 
 struct BlockOptions {
   int in;
@@ -21,7 +24,8 @@ struct BlockOptions {
   nn::Sequential downsample;  // null when the shortcut is the identity
 };
 
-/// Two 3x3 convolutions. The released code has no dilated basic block; here both convolutions carry the dilation.
+/// Two 3x3 convolutions. The released code has no dilated basic block; here both convolutions carry the
+/// dilation.
 struct BasicBlockImpl : nn::Module {
   explicit BasicBlockImpl(const BlockOptions& o)
       : conv1(register_module("conv1", conv3x3(o.in, o.planes, o.stride, o.dilation))),
@@ -74,10 +78,13 @@ TORCH_MODULE(Bottleneck);
 constexpr std::array<int, 4> kPlanes = {64, 128, 256, 512};
 constexpr std::array<int, 3> kMultiGrid = {2, 2, 4};  // of layer4; released code
 
-/// Kaiming normal, fan-out, for convolutions; the last BN of each residual branch starts at 0 (method.md section 1).
+/// Kaiming normal, fan-out, for convolutions; the last BN of each residual branch starts at 0 (method.md
+/// section 1).
 void initialise(nn::Module& root) {
-  for (auto& module : root.modules(/*include_self=*/false)) {  // a constructor has no shared pointer to itself yet
-    if (auto* conv = module->as<nn::Conv2dImpl>()) nn::init::kaiming_normal_(conv->weight, 0.0, torch::kFanOut, torch::kReLU);
+  for (auto& module :
+       root.modules(/*include_self=*/false)) {  // a constructor has no shared pointer to itself yet
+    if (auto* conv = module->as<nn::Conv2dImpl>())
+      nn::init::kaiming_normal_(conv->weight, 0.0, torch::kFanOut, torch::kReLU);
     if (auto* block = module->as<BasicBlockImpl>()) nn::init::zeros_(block->bn2->weight);
     if (auto* block = module->as<BottleneckImpl>()) nn::init::zeros_(block->bn3->weight);
   }
@@ -93,14 +100,16 @@ int scaled_channels(int channels, double width) {
 ResNetImpl::ResNetImpl(const ResNetOptions& options) {
   DL_CHECK(options.output_stride == 8 || options.output_stride == 16, options.output_stride);
   const int half = scaled_channels(64, options.width), full = scaled_channels(128, options.width);
-  stem_ = register_module("conv1", nn::Sequential(nn::Conv2d(nn::Conv2dOptions(3, half, 3).stride(2).padding(1).bias(false)), nn::BatchNorm2d(half),
-                                                  nn::ReLU(), conv3x3(half, half, 1, 1), nn::BatchNorm2d(half), nn::ReLU(),
-                                                  conv3x3(half, full, 1, 1)));
+  stem_ = register_module(
+      "conv1", nn::Sequential(nn::Conv2d(nn::Conv2dOptions(3, half, 3).stride(2).padding(1).bias(false)),
+                              nn::BatchNorm2d(half), nn::ReLU(), conv3x3(half, half, 1, 1),
+                              nn::BatchNorm2d(half), nn::ReLU(), conv3x3(half, full, 1, 1)));
   bn1_ = register_module("bn1", nn::BatchNorm2d(full));
   in_channels_ = full;
   for (int layer = 0; layer < 4; ++layer) {
     const bool dilate = layer == 3 || (layer == 2 && options.output_stride == 8);
-    layers_[static_cast<std::size_t>(layer)] = register_module("layer" + std::to_string(layer + 1), make_layer(options, layer, dilate));
+    layers_[static_cast<std::size_t>(layer)] =
+        register_module("layer" + std::to_string(layer + 1), make_layer(options, layer, dilate));
     channels_[static_cast<std::size_t>(layer)] = in_channels_;
   }
   torch::NoGradGuard no_grad;
@@ -117,11 +126,15 @@ nn::Sequential ResNetImpl::make_layer(const ResNetOptions& options, int layer, b
     dilation_ *= stride;
     stride = 1;
   }
-  const auto grid = [&](int block) { return layer == 3 ? kMultiGrid[static_cast<std::size_t>(std::min(block, 2))] : 1; };
+  const auto grid = [&](int block) {
+    return layer == 3 ? kMultiGrid[static_cast<std::size_t>(std::min(block, 2))] : 1;
+  };
   nn::Sequential blocks;
   for (int block = 0; block < options.shape.blocks[index]; ++block) {
-    BlockOptions o{in_channels_, planes, block == 0 ? stride : 1, (block == 0 ? first_dilation : dilation_) * grid(block), nn::Sequential{nullptr}};
-    if (block == 0 && (stride != 1 || in_channels_ != out)) o.downsample = nn::Sequential(conv1x1(in_channels_, out, stride), nn::BatchNorm2d(out));
+    BlockOptions o{in_channels_, planes, block == 0 ? stride : 1,
+                   (block == 0 ? first_dilation : dilation_) * grid(block), nn::Sequential{nullptr}};
+    if (block == 0 && (stride != 1 || in_channels_ != out))
+      o.downsample = nn::Sequential(conv1x1(in_channels_, out, stride), nn::BatchNorm2d(out));
     if (options.shape.bottleneck)
       blocks->push_back(Bottleneck(o));
     else

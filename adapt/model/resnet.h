@@ -1,4 +1,5 @@
-// ResNet-18/34/50/101/152 with a deep stem and dilations, as in the released code of STAL; parameter names equal its own.
+// ResNet-18/34/50/101/152 with a deep stem and dilations, as in the released code of STAL; parameter names
+// equal its own.
 #pragma once
 #include <array>
 
@@ -35,8 +36,9 @@ class ResNetImpl : public torch::nn::Module {
   std::array<int, 4> channels_{};
   torch::nn::Sequential stem_{nullptr};
   torch::nn::BatchNorm2d bn1_{nullptr};
-  std::array<torch::nn::Sequential, 4> layers_{torch::nn::Sequential{nullptr}, torch::nn::Sequential{nullptr}, torch::nn::Sequential{nullptr},
-                                              torch::nn::Sequential{nullptr}};
+  std::array<torch::nn::Sequential, 4> layers_{torch::nn::Sequential{nullptr}, torch::nn::Sequential{nullptr},
+                                               torch::nn::Sequential{nullptr},
+                                               torch::nn::Sequential{nullptr}};
 };
 TORCH_MODULE(ResNet);
 

@@ -1,5 +1,5 @@
-// What every segmentation net of driftloop is: an image batch in, class logits and features out. Add one: a file beside this one
-// and a line in model_table.cpp.
+// What every segmentation net of driftloop is: an image batch in, class logits and features out. Add one: a
+// file beside this one and a line in model_table.cpp.
 #pragma once
 #include <memory>
 #include <string>
@@ -14,9 +14,10 @@ namespace driftloop::adapt {
 enum class Outputs { main, main_and_aux, main_and_features, main_and_representation };
 
 struct NetOutput {
-  torch::Tensor logits_nchw;          // (N, C, about H/4, about W/4: the pool rounds up), not upsampled
-  torch::Tensor aux_nchw;             // (N, C, H/8.., W/8..): training only, else undefined
-  torch::Tensor features_ndhw;        // (N, D, h, w) what the classifier sees before its last layer: undefined unless asked for
+  torch::Tensor logits_nchw;    // (N, C, about H/4, about W/4: the pool rounds up), not upsampled
+  torch::Tensor aux_nchw;       // (N, C, H/8.., W/8..): training only, else undefined
+  torch::Tensor features_ndhw;  // (N, D, h, w) what the classifier sees before its last layer: undefined
+                                // unless asked for
   torch::Tensor representation_nchw;  // (N, 256 x width, h, w): undefined unless asked for
 };
 
@@ -31,7 +32,8 @@ class SegmentationNet : public torch::nn::Module {
   virtual NetOutput do_run(const torch::Tensor& image_nchw, Outputs outputs) = 0;
 };
 
-/// Builds the net that `options.name` names, with `classes` logits and fresh weights from LibTorch's current generator. Throws Error.
+/// Builds the net that `options.name` names, with `classes` logits and fresh weights from LibTorch's current
+/// generator. Throws Error.
 std::shared_ptr<SegmentationNet> make_net(const ModelOptions& options, int classes);
 std::vector<std::string> model_names();
 

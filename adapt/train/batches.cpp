@@ -7,20 +7,28 @@ namespace {
 
 constexpr int kTriesForAVanishedFrame = 8;
 
-std::size_t pick(std::mt19937_64& random, std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random); }
+std::size_t pick(std::mt19937_64& random, std::size_t count) {
+  return std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
+}
 
 /// Batch normalisation of the pooled branch needs two images: one alone is learned from twice.
 void repeat_a_lone_image(Batch& batch) {
   const auto count = [](const torch::Tensor& image) { return image.defined() ? image.size(0) : 0; };
   if (count(batch.source_image) + count(batch.target_image) + count(batch.weak_image) > 1) return;
-  for (torch::Tensor* part : {&batch.source_image, &batch.source_label, &batch.target_image, &batch.target_label})
+  for (torch::Tensor* part :
+       {&batch.source_image, &batch.source_label, &batch.target_image, &batch.target_label})
     if (part->defined()) *part = torch::cat({*part, *part});
 }
 
 }  // namespace
 
-Batches::Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool, const TargetLabels& labels, Unlabelled unlabelled)
-    : options_(options), source_(source), pool_(pool), labels_(labels), frames_(unlabelled == Unlabelled::drawn ? pool.frames() : std::vector<PoolFrame>()) {}
+Batches::Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
+                 const TargetLabels& labels, Unlabelled unlabelled)
+    : options_(options),
+      source_(source),
+      pool_(pool),
+      labels_(labels),
+      frames_(unlabelled == Unlabelled::drawn ? pool.frames() : std::vector<PoolFrame>()) {}
 
 std::optional<Batch> Batches::draw(std::mt19937_64& random) const {
   Batch batch;
@@ -54,7 +62,8 @@ void Batches::draw_target(Batch& batch, std::mt19937_64& random) const {
       const std::string& name = names[pick(random, names.size())];
       const cv::Mat image = pool_.image_rgb(name);
       if (image.empty()) continue;
-      const View view = random_crop_on_label(options_.input, {image, labels_.label(name, Purpose::train)}, random);
+      const View view =
+          random_crop_on_label(options_.input, {image, labels_.label(name, Purpose::train)}, random);
       images.push_back(jitter(view.image_rgb, options_.input.student_jitter, random));
       labels.push_back(view.label);
       break;

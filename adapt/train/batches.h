@@ -16,7 +16,8 @@ enum class Unlabelled { none, drawn };
 class Batches {
  public:
   /// `source` may be null. Everything referred to outlives this object.
-  Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool, const TargetLabels& labels, Unlabelled unlabelled);
+  Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
+          const TargetLabels& labels, Unlabelled unlabelled);
 
   /// Nothing when there is nothing to learn from. All draws come from `random`.
   std::optional<Batch> draw(std::mt19937_64& random) const;

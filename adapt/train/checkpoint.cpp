@@ -14,8 +14,12 @@ namespace {
 
 constexpr std::array<const char*, 2> kSlots = {"state_a", "state_b"};
 
-fs::path tensors_of(const fs::path& folder, const char* slot) { return folder / (std::string(slot) + ".safetensors"); }
-fs::path seal_of(const fs::path& folder, const char* slot) { return folder / (std::string(slot) + ".seal"); }
+fs::path tensors_of(const fs::path& folder, const char* slot) {
+  return folder / (std::string(slot) + ".safetensors");
+}
+fs::path seal_of(const fs::path& folder, const char* slot) {
+  return folder / (std::string(slot) + ".seal");
+}
 
 /// The seal: "<generation> <SHA-256 of the slot's file>". 0 when there is no valid state in the slot.
 std::uint64_t generation(const fs::path& folder, const char* slot) {
@@ -23,7 +27,9 @@ std::uint64_t generation(const fs::path& folder, const char* slot) {
     if (!fs::exists(seal_of(folder, slot)) || !fs::exists(tensors_of(folder, slot))) return 0;
     const std::string seal = config::read_file(seal_of(folder, slot));
     const auto space = seal.find(' ');
-    if (space == std::string::npos || config::sha256_hex(config::read_file(tensors_of(folder, slot))) != seal.substr(space + 1)) return 0;
+    if (space == std::string::npos ||
+        config::sha256_hex(config::read_file(tensors_of(folder, slot))) != seal.substr(space + 1))
+      return 0;
     return std::stoull(seal.substr(0, space));
   } catch (const std::exception&) {
     return 0;  // an unreadable slot is no state; the other one counts

@@ -26,7 +26,8 @@ void TargetLabels::ask(const Region& region, Purpose purpose, cv::Size frame_px)
 bool TargetLabels::answer(const RegionLabel& label) {
   const auto found = index_.find(key_of(label.frame_id, label.box_px));
   if (found == index_.end() || !asked_[found->second].label.empty()) return false;
-  DL_CHECK(label.label.type() == CV_8UC1 && label.label.size() == label.box_px.size(), label.label.size(), label.box_px);
+  DL_CHECK(label.label.type() == CV_8UC1 && label.label.size() == label.box_px.size(), label.label.size(),
+           label.box_px);
   AskedRegion& asked = asked_[found->second];
   asked.label = label.label.clone();
   const auto which = static_cast<std::size_t>(asked.purpose);
@@ -63,8 +64,8 @@ void TargetLabels::save(TensorFile& file) const {
   for (const auto& asked : asked_) {
     const auto& r = asked.region;
     const cv::Size frame = maps_.at(r.frame_id).asked.size();
-    regions.push_back({r.frame_id, r.box_px.x, r.box_px.y, r.box_px.width, r.box_px.height, r.score, static_cast<int>(asked.purpose),
-                       !asked.label.empty(), frame.width, frame.height});
+    regions.push_back({r.frame_id, r.box_px.x, r.box_px.y, r.box_px.width, r.box_px.height, r.score,
+                       static_cast<int>(asked.purpose), !asked.label.empty(), frame.width, frame.height});
     if (!asked.label.empty()) bytes.insert(bytes.end(), asked.label.datastart, asked.label.dataend);
   }
   file.metadata["regions"] = regions.dump();
@@ -81,7 +82,8 @@ void TargetLabels::load(const TensorFile& file) {
     ask(region, static_cast<Purpose>(r[6].get<int>()), {r[8], r[9]});
     if (!r[7].get<bool>()) continue;
     DL_CHECK(end - next >= region.box_px.area(), region.frame_id);
-    answer({region.frame_id, region.box_px, cv::Mat(region.box_px.size(), CV_8UC1, const_cast<std::uint8_t*>(next))});
+    answer({region.frame_id, region.box_px,
+            cv::Mat(region.box_px.size(), CV_8UC1, const_cast<std::uint8_t*>(next))});
     next += region.box_px.area();
   }
 }

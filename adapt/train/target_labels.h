@@ -25,7 +25,8 @@ class TargetLabels {
  public:
   /// Marks regions as asked. `frame_px` is the frame's size.
   void ask(const Region& region, Purpose purpose, cv::Size frame_px);
-  /// Stores the answer. False when the region was not asked here or was answered before (then nothing changes).
+  /// Stores the answer. False when the region was not asked here or was answered before (then nothing
+  /// changes).
   bool answer(const RegionLabel& label);
 
   /// 8UC1, nonzero where something was asked; empty when nothing was.
@@ -33,7 +34,9 @@ class TargetLabels {
   /// 8UC1 trainIds, 255 where there is no label of this purpose; empty when the frame has none.
   const cv::Mat& label(const std::string& frame_id, Purpose purpose) const;
   /// The frames that have labels of this purpose, sorted.
-  const std::vector<std::string>& frames(Purpose purpose) const { return frames_[static_cast<std::size_t>(purpose)]; }
+  const std::vector<std::string>& frames(Purpose purpose) const {
+    return frames_[static_cast<std::size_t>(purpose)];
+  }
   std::int64_t pixels(Purpose purpose) const { return pixels_[static_cast<std::size_t>(purpose)]; }
   std::int64_t answered_regions() const { return answered_; }
   const std::vector<AskedRegion>& asked() const { return asked_; }
@@ -50,7 +53,9 @@ class TargetLabels {
     cv::Mat labels[2];
   };
   using Key = std::tuple<std::string, int, int, int, int>;
-  static Key key_of(const std::string& frame_id, const cv::Rect& box) { return {frame_id, box.x, box.y, box.width, box.height}; }
+  static Key key_of(const std::string& frame_id, const cv::Rect& box) {
+    return {frame_id, box.x, box.y, box.width, box.height};
+  }
 
   std::vector<AskedRegion> asked_;
   std::map<Key, std::size_t> index_;

@@ -35,7 +35,8 @@ void for_each_state(torch::optim::Optimizer& optimiser, bool adamw, const Use& u
 }  // namespace
 
 std::uint64_t mixed_seed(std::uint64_t seed, std::uint64_t step, std::uint64_t use) {
-  std::uint64_t x = seed * 0x9E3779B97F4A7C15ULL + step * 0xD1B54A32D192ED03ULL + use * 0x8CB92BA72F3D8DD7ULL + 1;
+  std::uint64_t x =
+      seed * 0x9E3779B97F4A7C15ULL + step * 0xD1B54A32D192ED03ULL + use * 0x8CB92BA72F3D8DD7ULL + 1;
   for (int round = 0; round < 2; ++round) {  // splitmix64's finaliser
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
@@ -45,19 +46,22 @@ std::uint64_t mixed_seed(std::uint64_t seed, std::uint64_t step, std::uint64_t u
 }
 
 void put_net(const SegmentationNet& net, const std::string& prefix, TensorFile& file) {
-  const auto put = [&](const std::string& name, const torch::Tensor& value) { file.tensors[prefix + name] = value.detach().cpu().contiguous(); };
+  const auto put = [&](const std::string& name, const torch::Tensor& value) {
+    file.tensors[prefix + name] = value.detach().cpu().contiguous();
+  };
   for_each_named(net.named_parameters(), put);
   for_each_named(net.named_buffers(), put);
 }
 
-void get_net(const TensorFile& file, const std::string& prefix, const std::filesystem::path& path, SegmentationNet& net) {
+void get_net(const TensorFile& file, const std::string& prefix, const std::filesystem::path& path,
+             SegmentationNet& net) {
   torch::NoGradGuard no_grad;
   const auto get = [&](const std::string& name, torch::Tensor value) {
     const auto& stored = file.at(prefix + name, path);
     if (stored.sizes() != value.sizes()) {
       std::ostringstream text;
-      text << path.string() << " is of another model: '" << name << "' is " << stored.sizes() << " there and " << value.sizes()
-           << " in the configured one; check model.name and model.width";
+      text << path.string() << " is of another model: '" << name << "' is " << stored.sizes() << " there and "
+           << value.sizes() << " in the configured one; check model.name and model.width";
       throw Error(text.str());
     }
     value.copy_(stored);
@@ -66,7 +70,8 @@ void get_net(const TensorFile& file, const std::string& prefix, const std::files
   for_each_named(net.named_buffers(), get);
 }
 
-Trainer::Trainer(const EngineOptions& options, torch::Device device, int classes, std::uint64_t seed) : options_(options), device_(device) {
+Trainer::Trainer(const EngineOptions& options, torch::Device device, int classes, std::uint64_t seed)
+    : options_(options), device_(device) {
   torch::manual_seed(seed);
   student_ = make_net(options.model, classes);
   teacher_ = make_net(options.model, classes);
@@ -82,15 +87,20 @@ void Trainer::make_optimiser() {
   const auto backbone = student_->backbone_parameters();
   std::vector<torch::Tensor> heads;
   for (const auto& parameter : student_->parameters()) {
-    const bool in_backbone = std::any_of(backbone.begin(), backbone.end(), [&](const auto& b) { return b.is_same(parameter); });
+    const bool in_backbone =
+        std::any_of(backbone.begin(), backbone.end(), [&](const auto& b) { return b.is_same(parameter); });
     if (!in_backbone) heads.push_back(parameter);
   }
-  std::vector<torch::optim::OptimizerParamGroup> groups{torch::optim::OptimizerParamGroup(backbone), torch::optim::OptimizerParamGroup(heads)};
+  std::vector<torch::optim::OptimizerParamGroup> groups{torch::optim::OptimizerParamGroup(backbone),
+                                                        torch::optim::OptimizerParamGroup(heads)};
   const auto& train = options_.train;
   if (train.optimiser == "adamw")
-    optimiser_ = std::make_unique<torch::optim::AdamW>(groups, torch::optim::AdamWOptions(train.rate).weight_decay(train.weight_decay));
+    optimiser_ = std::make_unique<torch::optim::AdamW>(
+        groups, torch::optim::AdamWOptions(train.rate).weight_decay(train.weight_decay));
   else
-    optimiser_ = std::make_unique<torch::optim::SGD>(groups, torch::optim::SGDOptions(train.rate).momentum(train.momentum).weight_decay(train.weight_decay));
+    optimiser_ = std::make_unique<torch::optim::SGD>(
+        groups,
+        torch::optim::SGDOptions(train.rate).momentum(train.momentum).weight_decay(train.weight_decay));
 }
 
 void Trainer::set_rates() {
@@ -105,13 +115,15 @@ void Trainer::set_rates() {
   groups[1].options().set_lr(train.rate * share * train.head_rate_factor);
 }
 
-torch::Tensor Trainer::supervised(const NetOutput& output, const torch::Tensor& label, std::int64_t first) const {
+torch::Tensor Trainer::supervised(const NetOutput& output, const torch::Tensor& label,
+                                  std::int64_t first) const {
   const OhemOptions ohem{options_.train.ohem_threshold, options_.train.ohem_min_kept};
   const auto part = [&](const torch::Tensor& logits) {
     return upsample(logits.index({Slice(first, first + label.size(0))}), label.size(1), label.size(2));
   };
   auto loss = ohem_cross_entropy(part(output.logits_nchw), label, ohem);
-  if (options_.train.aux_weight > 0) loss = loss + options_.train.aux_weight * ohem_cross_entropy(part(output.aux_nchw), label, ohem);
+  if (options_.train.aux_weight > 0)
+    loss = loss + options_.train.aux_weight * ohem_cross_entropy(part(output.aux_nchw), label, ohem);
   return loss;
 }
 
@@ -133,8 +145,11 @@ StepLosses Trainer::step(const Batch& batch, std::mt19937_64& random) {
     torch::NoGradGuard no_grad;
     const auto logits = teacher_->run(batch.weak_image.to(device_), Outputs::main).logits_nchw;
     const auto prob = torch::softmax(upsample(logits, batch.weak_image.size(2), batch.weak_image.size(3)), 1);
-    const double progress = options_.train.horizon_steps > 0 ? std::min(1.0, static_cast<double>(steps_) / options_.train.horizon_steps) : 0;
-    const auto labels = make_pseudo_labels(prob, dropped_percent(progress, options_.selftrain.drop_percent), pseudo_label_rule(options_.selftrain.rule));
+    const double progress = options_.train.horizon_steps > 0
+                                ? std::min(1.0, static_cast<double>(steps_) / options_.train.horizon_steps)
+                                : 0;
+    const auto labels = make_pseudo_labels(prob, dropped_percent(progress, options_.selftrain.drop_percent),
+                                           pseudo_label_rule(options_.selftrain.rule));
     pseudo = {labels.label_nhw, labels.confidence_nhw};
     auto strong = batch.strong_image.to(device_).clone();
     cutmix(strong, pseudo, options_.selftrain.cutmix_share, random);
@@ -144,20 +159,25 @@ StepLosses Trainer::step(const Batch& batch, std::mt19937_64& random) {
 
   set_rates();
   student_->train();
-  const auto output = student_->run(torch::cat(images), options_.train.aux_weight > 0 ? Outputs::main_and_aux : Outputs::main);
+  const auto output = student_->run(torch::cat(images),
+                                    options_.train.aux_weight > 0 ? Outputs::main_and_aux : Outputs::main);
   auto total = torch::zeros({}, device_);
   StepLosses losses;
   const auto add = [&](const torch::Tensor& loss, double weight) {
     total = total + weight * loss;
     return weight * loss.item<double>();
   };
-  if (batch.source_image.defined()) losses.source = add(supervised(output, batch.source_label.to(device_), source_at), 1);
-  if (batch.target_image.defined()) losses.target = add(supervised(output, batch.target_label.to(device_), target_at), options_.train.target_weight);
+  if (batch.source_image.defined())
+    losses.source = add(supervised(output, batch.source_label.to(device_), source_at), 1);
+  if (batch.target_image.defined())
+    losses.target =
+        add(supervised(output, batch.target_label.to(device_), target_at), options_.train.target_weight);
   if (batch.weak_image.defined()) {
     const auto logits = output.logits_nchw.index({Slice(unlabelled_at, count)});
-    losses.consistency = add(consistency_loss(upsample(logits, pseudo.label_nhw.size(1), pseudo.label_nhw.size(2)), pseudo,
-                                              options_.selftrain.confidence_power),
-                             options_.selftrain.weight);
+    losses.consistency =
+        add(consistency_loss(upsample(logits, pseudo.label_nhw.size(1), pseudo.label_nhw.size(2)), pseudo,
+                             options_.selftrain.confidence_power),
+            options_.selftrain.weight);
   }
   losses.finite = std::isfinite(losses.total());
   if (losses.finite) {
@@ -194,19 +214,22 @@ void Trainer::save(TensorFile& file) const {
   put_net(*teacher_, "teacher.", file);
   file.metadata["steps"] = std::to_string(steps_);
   file.metadata["optimiser"] = options_.train.optimiser;
-  for_each_state(*optimiser_, options_.train.optimiser == "adamw", [&](const std::string& number, const torch::Tensor& parameter, auto& state, bool adamw) {
-    const auto found = state.find(parameter.unsafeGetTensorImpl());
-    if (found == state.end()) return;
-    const std::string name = "optimiser." + number;
-    if (adamw) {
-      auto& s = static_cast<torch::optim::AdamWParamState&>(*found->second);
-      file.tensors[name + ".mean"] = s.exp_avg().cpu();
-      file.tensors[name + ".square"] = s.exp_avg_sq().cpu();
-      file.tensors[name + ".step"] = torch::tensor({s.step()}, torch::kInt64);
-    } else if (const auto& momentum = static_cast<torch::optim::SGDParamState&>(*found->second).momentum_buffer(); momentum.defined()) {
-      file.tensors[name + ".momentum"] = momentum.cpu();
-    }
-  });
+  for_each_state(*optimiser_, options_.train.optimiser == "adamw",
+                 [&](const std::string& number, const torch::Tensor& parameter, auto& state, bool adamw) {
+                   const auto found = state.find(parameter.unsafeGetTensorImpl());
+                   if (found == state.end()) return;
+                   const std::string name = "optimiser." + number;
+                   if (adamw) {
+                     auto& s = static_cast<torch::optim::AdamWParamState&>(*found->second);
+                     file.tensors[name + ".mean"] = s.exp_avg().cpu();
+                     file.tensors[name + ".square"] = s.exp_avg_sq().cpu();
+                     file.tensors[name + ".step"] = torch::tensor({s.step()}, torch::kInt64);
+                   } else if (const auto& momentum =
+                                  static_cast<torch::optim::SGDParamState&>(*found->second).momentum_buffer();
+                              momentum.defined()) {
+                     file.tensors[name + ".momentum"] = momentum.cpu();
+                   }
+                 });
 }
 
 void Trainer::load(const TensorFile& file, const std::filesystem::path& path) {
@@ -214,22 +237,26 @@ void Trainer::load(const TensorFile& file, const std::filesystem::path& path) {
   get_net(file, "teacher.", path, *teacher_);
   steps_ = std::stoll(file.metadata.at("steps"));
   make_optimiser();
-  if (file.metadata.at("optimiser") != options_.train.optimiser) return;  // another optimiser starts without a memory
-  for_each_state(*optimiser_, options_.train.optimiser == "adamw", [&](const std::string& number, const torch::Tensor& parameter, auto& state, bool adamw) {
-    const std::string name = "optimiser." + number;
-    const auto tensor = [&](const char* slot) { return file.at(name + slot, path).to(device_).clone(); };
-    if (adamw && file.tensors.count(name + ".mean")) {
-      auto s = std::make_unique<torch::optim::AdamWParamState>();
-      s->exp_avg(tensor(".mean"));
-      s->exp_avg_sq(tensor(".square"));
-      s->step(file.at(name + ".step", path).item<std::int64_t>());
-      state[parameter.unsafeGetTensorImpl()] = std::move(s);
-    } else if (!adamw && file.tensors.count(name + ".momentum")) {
-      auto s = std::make_unique<torch::optim::SGDParamState>();
-      s->momentum_buffer(tensor(".momentum"));
-      state[parameter.unsafeGetTensorImpl()] = std::move(s);
-    }
-  });
+  if (file.metadata.at("optimiser") != options_.train.optimiser)
+    return;  // another optimiser starts without a memory
+  for_each_state(*optimiser_, options_.train.optimiser == "adamw",
+                 [&](const std::string& number, const torch::Tensor& parameter, auto& state, bool adamw) {
+                   const std::string name = "optimiser." + number;
+                   const auto tensor = [&](const char* slot) {
+                     return file.at(name + slot, path).to(device_).clone();
+                   };
+                   if (adamw && file.tensors.count(name + ".mean")) {
+                     auto s = std::make_unique<torch::optim::AdamWParamState>();
+                     s->exp_avg(tensor(".mean"));
+                     s->exp_avg_sq(tensor(".square"));
+                     s->step(file.at(name + ".step", path).item<std::int64_t>());
+                     state[parameter.unsafeGetTensorImpl()] = std::move(s);
+                   } else if (!adamw && file.tensors.count(name + ".momentum")) {
+                     auto s = std::make_unique<torch::optim::SGDParamState>();
+                     s->momentum_buffer(tensor(".momentum"));
+                     state[parameter.unsafeGetTensorImpl()] = std::move(s);
+                   }
+                 });
 }
 
 }  // namespace driftloop::adapt

@@ -13,7 +13,8 @@ namespace driftloop::adapt {
 struct Batch {
   torch::Tensor source_image, source_label;  // (N, 3, H, W), (N, H, W) int64
   torch::Tensor target_image, target_label;  // returned regions, 255 elsewhere
-  torch::Tensor weak_image, strong_image;    // unlabelled: what the teacher and what the student sees, the same crop
+  torch::Tensor weak_image,
+      strong_image;  // unlabelled: what the teacher and what the student sees, the same crop
 };
 
 struct StepLosses {
@@ -56,7 +57,8 @@ class Trainer {
 
 /// Puts "prefix.name" tensors into `file` / copies them from it into `net`, checking names and shapes.
 void put_net(const SegmentationNet& net, const std::string& prefix, TensorFile& file);
-void get_net(const TensorFile& file, const std::string& prefix, const std::filesystem::path& path, SegmentationNet& net);
+void get_net(const TensorFile& file, const std::string& prefix, const std::filesystem::path& path,
+             SegmentationNet& net);
 
 /// A well-mixed seed for one use of randomness at one step.
 std::uint64_t mixed_seed(std::uint64_t seed, std::uint64_t step, std::uint64_t use);

@@ -146,7 +146,8 @@ void note_limits(const Report& report, const Controls& arms, Verdict& verdict) {
   if (arms.strategy && arms.full && final_miou(*arms.strategy) > final_miou(*arms.full) + kTie)
     verdict.details.emplace_back("Above full supervision: that arm was trained too briefly to be a ceiling.");
   const auto missing = missing_controls(report);
-  if (!missing.empty()) verdict.details.push_back("Without a result in this run, so not compared: " + join(missing) + ".");
+  if (!missing.empty())
+    verdict.details.push_back("Without a result in this run, so not compared: " + join(missing) + ".");
   verdict.details.push_back(
       "One run with one seed (" + std::to_string(report.seed) +
       "): a gap of a point or two can be chance; repeat with other seeds before relying on it.");

@@ -24,8 +24,10 @@ class FolderTest : public testing::Test {
     add("seq_002", 4);
   }
   void add(const std::string& name, int id) {
-    cv::imwrite((folder_ / ("train/images/" + name + ".png")).string(), cv::Mat(40, 50, CV_8UC3, cv::Scalar(1, 2, 3)));
-    cv::imwrite((folder_ / ("train/labels/" + name + ".png")).string(), cv::Mat(40, 50, CV_8UC1, cv::Scalar(id)));
+    cv::imwrite((folder_ / ("train/images/" + name + ".png")).string(),
+                cv::Mat(40, 50, CV_8UC3, cv::Scalar(1, 2, 3)));
+    cv::imwrite((folder_ / ("train/labels/" + name + ".png")).string(),
+                cv::Mat(40, 50, CV_8UC1, cv::Scalar(id)));
   }
   std::string error_of(const std::function<void()>& work) {
     try {
@@ -50,13 +52,16 @@ TEST_F(FolderTest, ReadsImagesAsRgbAndLabelsAsTrainIds) {
 }
 
 TEST_F(FolderTest, BadInputIsNamed) {
-  EXPECT_THAT(error_of([&] { open_dataset("camvid:/nowhere", ""); }), HasSubstr("no folder of images at /nowhere/train/images"));
+  EXPECT_THAT(error_of([&] { open_dataset("camvid:/nowhere", ""); }),
+              HasSubstr("no folder of images at /nowhere/train/images"));
   EXPECT_THAT(error_of([&] { open_dataset("camvd:/x", ""); }), HasSubstr("did you mean 'camvid'"));
   EXPECT_THAT(error_of([&] { open_dataset("/x", ""); }), HasSubstr("write it as kind:argument"));
   add("seq_003", 40);
-  EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->label(2); }), HasSubstr("seq_003.png holds the value 40"));
+  EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->label(2); }),
+              HasSubstr("seq_003.png holds the value 40"));
   std::ofstream(folder_ / "train/images/seq_003.png") << "not a picture";
-  EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->image_rgb(2); }), HasSubstr("seq_003.png is not a readable image"));
+  EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->image_rgb(2); }),
+              HasSubstr("seq_003.png is not a readable image"));
   cv::imwrite((folder_ / "train/labels/seq_003.png").string(), cv::Mat(40, 50, CV_8UC3, cv::Scalar(1, 2, 3)));
   EXPECT_THAT(error_of([&] { open_dataset(spec(), "")->label(2); }), HasSubstr("one byte per pixel"));
   fs::remove(folder_ / "train/labels/seq_003.png");
@@ -64,8 +69,10 @@ TEST_F(FolderTest, BadInputIsNamed) {
   fs::remove_all(folder_ / "train/images");
   fs::create_directories(folder_ / "train/images");
   EXPECT_THAT(error_of([&] { open_dataset(spec(), ""); }), HasSubstr("no images"));
-  EXPECT_THAT(error_of([&] { open_dataset("streetsim:street?frame=3", ""); }), HasSubstr("did you mean 'frames'"));
-  EXPECT_THAT(error_of([&] { open_dataset("streetsim:street?frames=x", ""); }), HasSubstr("must be a whole number"));
+  EXPECT_THAT(error_of([&] { open_dataset("streetsim:street?frame=3", ""); }),
+              HasSubstr("did you mean 'frames'"));
+  EXPECT_THAT(error_of([&] { open_dataset("streetsim:street?frames=x", ""); }),
+              HasSubstr("must be a whole number"));
 }
 
 TEST(DatasetTableTest, EveryKindSaysHowItIsWritten) {
@@ -101,9 +108,11 @@ TEST(AugmentTest, ACropOnALabelHoldsOne) {
   InputOptions options;
   options.crop_width_px = options.crop_height_px = 33;
   std::mt19937_64 random(2);
-  View view{cv::Mat(200, 300, CV_8UC3, cv::Scalar(9, 9, 9)), cv::Mat(200, 300, CV_8UC1, cv::Scalar(config::kIgnore))};
+  View view{cv::Mat(200, 300, CV_8UC3, cv::Scalar(9, 9, 9)),
+            cv::Mat(200, 300, CV_8UC1, cv::Scalar(config::kIgnore))};
   view.label(cv::Rect(250, 20, 8, 8)).setTo(3);
-  for (int i = 0; i < 100; ++i) EXPECT_GT(cv::countNonZero(random_crop_on_label(options, view, random).label == 3), 0);
+  for (int i = 0; i < 100; ++i)
+    EXPECT_GT(cv::countNonZero(random_crop_on_label(options, view, random).label == 3), 0);
 }
 
 TEST(AugmentTest, WorkingSizeKeepsTheAspect) {

@@ -34,13 +34,16 @@ EngineOptions tiny() {
 
 class EngineTest : public testing::Test {
  protected:
-  Engine make(const EngineOptions& options, std::uint64_t seed = 5) { return Engine(options, source_, *pool_, seed); }
+  Engine make(const EngineOptions& options, std::uint64_t seed = 5) {
+    return Engine(options, source_, *pool_, seed);
+  }
 
   std::vector<RegionLabel> answer(const std::vector<Region>& regions) const {
     std::vector<RegionLabel> labels;
     for (const auto& region : regions)
       for (std::size_t i = 0; i < target_->size(); ++i)
-        if (target_->id(i) == region.frame_id) labels.push_back({region.frame_id, region.box_px, target_->label(i)(region.box_px).clone()});
+        if (target_->id(i) == region.frame_id)
+          labels.push_back({region.frame_id, region.box_px, target_->label(i)(region.box_px).clone()});
     return labels;
   }
 
@@ -116,7 +119,8 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   const auto judged = victim.judge();
   EXPECT_EQ(judged.verdict, Verdict::rolled_back) << judged.live_score << ' ' << judged.candidate_score;
   EXPECT_EQ(weights_of(victim), good);
-  EXPECT_DOUBLE_EQ(victim.evaluate(*target_, Role::candidate, {}).miou, victim.evaluate(*target_, Role::live, {}).miou);
+  EXPECT_DOUBLE_EQ(victim.evaluate(*target_, Role::candidate, {}).miou,
+                   victim.evaluate(*target_, Role::live, {}).miou);
 }
 
 TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {
@@ -137,7 +141,9 @@ TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {
   engine.merge(answer(engine.asked()));
   const auto totals = engine.labels();
   EXPECT_GT(totals.guard_pixels, 0);
-  EXPECT_NEAR(static_cast<double>(totals.guard_pixels) / static_cast<double>(totals.guard_pixels + totals.train_pixels), 0.15, 0.06);
+  EXPECT_NEAR(static_cast<double>(totals.guard_pixels) /
+                  static_cast<double>(totals.guard_pixels + totals.train_pixels),
+              0.15, 0.06);
 }
 
 TEST_F(EngineTest, ALabelCountsOnce) {
@@ -184,7 +190,8 @@ TEST_F(EngineTest, ADamagedCheckpointLeavesTheOneBefore) {
   engine.save(folder_ / "state");
   engine.set_note("two");
   engine.save(folder_ / "state");
-  std::fstream newest(folder_ / "state" / "state_b.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream newest(folder_ / "state" / "state_b.safetensors",
+                      std::ios::in | std::ios::out | std::ios::binary);
   newest.seekp(100'000);
   newest.put('!');
   newest.close();

@@ -33,7 +33,11 @@ TEST(LossTest, GradientsAgreeWithFiniteDifferences) {
   const auto logits = torch::randn({2, 5, 6, 7}, torch::kFloat64);
   auto label = torch::randint(0, 5, {2, 6, 7}, torch::kInt64);
   label.index_put_({0, 0}, 255);
-  EXPECT_LT(gradient_error(logits, [&](const auto& x) { return ohem_cross_entropy(x, label, {0.3, 20}); }), 1e-6);
+  EXPECT_LT(gradient_error(logits,
+                           [&](const auto& x) {
+                             return ohem_cross_entropy(x, label, {0.3, 20});
+                           }),
+            1e-6);
   const PseudoBatch pseudo{label, torch::rand({2, 6, 7}, torch::kFloat64)};
   EXPECT_LT(gradient_error(logits, [&](const auto& x) { return consistency_loss(x, pseudo, 2); }), 1e-6);
 }
@@ -41,7 +45,8 @@ TEST(LossTest, GradientsAgreeWithFiniteDifferences) {
 TEST(LossTest, NothingLabelledIsZeroNotNan) {
   const auto logits = torch::randn({1, 5, 4, 4}).requires_grad_();
   const auto none = torch::full({1, 4, 4}, 255, torch::kInt64);
-  const auto loss = ohem_cross_entropy(logits, none, {}) + consistency_loss(logits, {none, torch::ones({1, 4, 4})}, 2);
+  const auto loss =
+      ohem_cross_entropy(logits, none, {}) + consistency_loss(logits, {none, torch::ones({1, 4, 4})}, 2);
   EXPECT_EQ(loss.item<float>(), 0);
   loss.backward();
   EXPECT_EQ(logits.grad().abs().max().item<float>(), 0);
@@ -51,8 +56,9 @@ TEST(CutMixTest, OneMaskForImageLabelAndConfidence) {
   std::mt19937_64 random(3);
   for (double share : {0.1, 0.5, 0.9}) {
     auto image = torch::stack({torch::zeros({3, 40, 60}), torch::ones({3, 40, 60})});
-    PseudoBatch pseudo{torch::stack({torch::zeros({40, 60}, torch::kInt64), torch::ones({40, 60}, torch::kInt64)}),
-                       torch::stack({torch::zeros({40, 60}), torch::ones({40, 60})})};
+    PseudoBatch pseudo{
+        torch::stack({torch::zeros({40, 60}, torch::kInt64), torch::ones({40, 60}, torch::kInt64)}),
+        torch::stack({torch::zeros({40, 60}), torch::ones({40, 60})})};
     cutmix(image, pseudo, share, random);
     EXPECT_TRUE(torch::equal(image[0][0], pseudo.label_nhw[0].to(torch::kFloat32)));
     EXPECT_TRUE(torch::equal(image[1][2], pseudo.confidence_nhw[1]));
@@ -69,10 +75,13 @@ TEST(ModelTableTest, EveryNetTakesOddSizesAndRunsTheHeadsAskedFor) {
     const auto image = torch::randn({1, 3, 37, 51});
     const auto output = net->run(image, Outputs::main);
     EXPECT_EQ(output.logits_nchw.sizes(), (std::vector<std::int64_t>{1, 19, 10, 14})) << name;
-    EXPECT_FALSE(output.aux_nchw.defined() || output.representation_nchw.defined() || output.features_ndhw.defined());
+    EXPECT_FALSE(output.aux_nchw.defined() || output.representation_nchw.defined() ||
+                 output.features_ndhw.defined());
     EXPECT_TRUE(net->run(image, Outputs::main_and_aux).aux_nchw.defined());
     EXPECT_TRUE(net->run(image, Outputs::main_and_features).features_ndhw.defined());
-    EXPECT_TRUE(torch::allclose(net->run(image, Outputs::main_and_representation).logits_nchw, output.logits_nchw)) << name;
+    EXPECT_TRUE(
+        torch::allclose(net->run(image, Outputs::main_and_representation).logits_nchw, output.logits_nchw))
+        << name;
     EXPECT_LT(net->backbone_parameters().size(), net->parameters().size());
   }
 }
@@ -90,7 +99,8 @@ TEST(TrainerTest, TheTeacherFollowsTheStudentAsTheFormulaSays) {
   EXPECT_TRUE(torch::allclose(first(trainer.teacher()), first(trainer.student())));
   const auto before = first(trainer.teacher());
   trainer.step(batch, random);  // t = 1: decay 1/2
-  EXPECT_TRUE(torch::allclose(first(trainer.teacher()), 0.5 * before + 0.5 * first(trainer.student()), 1e-5, 1e-7));
+  EXPECT_TRUE(
+      torch::allclose(first(trainer.teacher()), 0.5 * before + 0.5 * first(trainer.student()), 1e-5, 1e-7));
 }
 
 TEST(TrainerTest, ANonFiniteLossChangesNothing) {
@@ -104,7 +114,8 @@ TEST(TrainerTest, ANonFiniteLossChangesNothing) {
   const auto before = trainer.student().parameters().front().detach().clone();
   EXPECT_FALSE(trainer.step(batch, random).finite);
   EXPECT_TRUE(torch::equal(trainer.student().parameters().front().detach(), before));
-  for (const auto& item : trainer.student().named_buffers()) EXPECT_TRUE(torch::isfinite(item.value()).all().item<bool>()) << item.key();
+  for (const auto& item : trainer.student().named_buffers())
+    EXPECT_TRUE(torch::isfinite(item.value()).all().item<bool>()) << item.key();
 }
 
 }  // namespace

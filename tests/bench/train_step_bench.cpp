@@ -31,6 +31,15 @@ void train_step(benchmark::State& state, double width, int output_stride) {
 
 }  // namespace
 
-BENCHMARK_CAPTURE(train_step, r18_width0.25_os16, 0.25, 16)->Name("train_step/r18/width:0.25/stride:16")->Args({128, 192})->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(train_step, r18_width0.25_os8, 0.25, 8)->Name("train_step/r18/width:0.25/stride:8")->Args({128, 192})->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(train_step, r18_width1_os16, 1.0, 16)->Name("train_step/r18/width:1/stride:16")->Args({128, 192})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(train_step, r18_width0 .25_os16, 0.25, 16)
+    ->Name("train_step/r18/width:0.25/stride:16")
+    ->Args({128, 192})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(train_step, r18_width0 .25_os8, 0.25, 8)
+    ->Name("train_step/r18/width:0.25/stride:8")
+    ->Args({128, 192})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(train_step, r18_width1_os16, 1.0, 16)
+    ->Name("train_step/r18/width:1/stride:16")
+    ->Args({128, 192})
+    ->Unit(benchmark::kMillisecond);

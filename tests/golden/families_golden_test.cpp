@@ -8,7 +8,7 @@
 namespace driftloop::test {
 namespace {
 constexpr std::array<std::string_view, 8> kTested{"region_score", "image_entropy", "pseudo_label", "iou",
-                                                  "city_quota", "ohem", "consistency", "network"};
+                                                  "city_quota",   "ohem",          "consistency",  "network"};
 // What they pin down is not built yet, or its test is not written yet.
 constexpr std::array<std::string_view, 2> kLater{"class_confidence", "contrast"};
 

@@ -12,16 +12,21 @@ namespace {
 
 /// The rule of cases/README.md: weights that two implementations can agree on without exchanging a file.
 void fill(const std::string& name, torch::Tensor tensor) {
-  const auto crc = static_cast<std::uint64_t>(crc32(0, reinterpret_cast<const Bytef*>(name.data()), static_cast<uInt>(name.size())));
+  const auto crc = static_cast<std::uint64_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(name.data()), static_cast<uInt>(name.size())));
   const std::int64_t count = tensor.numel();
   std::vector<float> values(static_cast<std::size_t>(count));
   const auto ends_with = [&](const char* end) { return name.ends_with(end); };
-  const double spread = tensor.dim() > 1 ? std::sqrt(3.0 * static_cast<double>(tensor.size(0)) / static_cast<double>(count)) : 0;
+  const double spread =
+      tensor.dim() > 1 ? std::sqrt(3.0 * static_cast<double>(tensor.size(0)) / static_cast<double>(count))
+                       : 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double u = static_cast<double>((i * 2654435761ULL + crc) % (1ULL << 32)) / 4294967296.0;
     double value = 0.5 + u;
-    if (ends_with("running_mean") || ends_with("bias")) value = 0.1 * (u - 0.5);
-    else if (tensor.dim() > 1) value = 2 * (u - 0.5) * spread;
+    if (ends_with("running_mean") || ends_with("bias"))
+      value = 0.1 * (u - 0.5);
+    else if (tensor.dim() > 1)
+      value = 2 * (u - 0.5) * spread;
     values[i] = static_cast<float>(value);
   }
   tensor.copy_(torch::tensor(values).view(tensor.sizes()));
