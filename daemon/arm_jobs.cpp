@@ -17,6 +17,21 @@ fs::path arm_folder(const fs::path& out, const std::string& arm) {
   return out / "arms" / arm;
 }
 
+std::string command_text(std::string command, const std::vector<std::string>& sets) {
+  for (const auto& set : sets) command += " --set " + set;
+  return command;
+}
+
+RunFolder::RunFolder(const fs::path& out, const std::string& command)
+    : lock_(out, "driftloop bench or demo", "wait for it, or give another --out") {
+  const fs::path file = out / "command.txt";
+  if (!fs::exists(file)) config::write_durably(file, command + '\n');
+  const std::string before = config::read_file(file);
+  if (before != command + '\n')
+    throw Error(out.string() + " holds the run of '" + before.substr(0, before.find('\n')) + "', not of '" +
+                command + "': continue with that command, or give another --out");
+}
+
 void write_run_file(const RunOptions& options, const fs::path& out) {
   config::make_folder(out);
   config::write_durably(out / "run.yaml", config::to_yaml(options, config::Comments::help));

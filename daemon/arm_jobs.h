@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/folder_lock.h"
 #include "daemon/offline_options.h"
 
 namespace driftloop::daemon {
@@ -15,6 +16,19 @@ struct ArmJobs {
   std::vector<std::string> arms;
   std::function<int()> jobs;  // how many at a time, asked anew before each start
   std::uint64_t seed = 0;
+};
+
+/// `command` and its --set arguments, as a user would type them.
+std::string command_text(std::string command, const std::vector<std::string>& sets);
+
+/// The folder of a run: one process at a time, one command for ever, as a resumed run continues with what is
+/// there. Throws Error when another process has it or when it was begun by another command.
+class RunFolder {
+ public:
+  RunFolder(const std::filesystem::path& out, const std::string& command);
+
+ private:
+  config::FolderLock lock_;
 };
 
 /// Writes out/run.yaml, which the arm processes read.

@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "config/check.h"
-#include "config/durable_file.h"
 #include "config/layers.h"
 #include "daemon/arm_jobs.h"
 #include "daemon/commands.h"
@@ -38,6 +37,9 @@ int run_bench(const BenchArguments& arguments) {
   config::Layers(arguments.preset, "", arguments.sets).apply(options);
   for (const auto& arm : options.arms) arm_options(options, arm);  // refuses unknown arms before any work
   const fs::path out = arguments.out;
+  const std::string command = command_text(
+      "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed), arguments.sets);
+  const RunFolder folder(out, command);
   write_run_file(options, out);
   StopSignals signals;
   ProgressLine line;
@@ -49,7 +51,7 @@ int run_bench(const BenchArguments& arguments) {
   std::vector<fs::path> parts;
   for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));
   Report report = read_parts(out, parts);
-  report.command = "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed);
+  report.command = command;
   const std::string shown = options.engine.acquisition.strategy;
   if (std::find(options.arms.begin(), options.arms.end(), shown) != options.arms.end())
     report.pictures =

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <thread>
 
 #include "adapt/data/dataset.h"
@@ -158,7 +159,11 @@ int run_demo(const DemoArguments& arguments) {
     throw Error("--target " + arguments.target + ": write it as camvid:DIR");
   config::Layers(camvid ? "demo_camvid" : "demo", "", arguments.sets).apply(options);
   const fs::path out = arguments.out;
-  config::make_folder(out);
+  std::ostringstream command;
+  command << "driftloop demo --seed " << arguments.seed;
+  if (arguments.minutes > 0) command << " --minutes " << arguments.minutes;
+  if (camvid) command << " --target " << arguments.target;
+  const RunFolder folder(out, command_text(command.str(), arguments.sets));
   StopSignals signals;
   ProgressLine line;
   const Drive drive = camvid ? camvid_drive(options, arguments.target) : rendered_drive(options, out, line);
@@ -175,8 +180,7 @@ int run_demo(const DemoArguments& arguments) {
       options,
       {out, "images://" + drive.images.string(), drive.labels, drive.ids, drive.frames, arguments.seed},
       signals, line);
-  report.command =
-      "driftloop demo --seed " + std::to_string(arguments.seed) + (camvid ? " --target camvid:DIR" : "");
+  report.command = command_text(command.str(), arguments.sets);
   write_report(report, out);
   line.finish("done in " + duration_text(std::chrono::duration<double>(Clock::now() - start).count()));
   print_summary(report);

@@ -13,6 +13,7 @@
 #include "config/layers.h"
 #include "daemon/child_process.h"
 #include "daemon/daemon_options.h"
+#include "daemon/judged.h"
 #include "daemon/offline_loop.h"
 #include "uplink/keys.h"
 
@@ -70,12 +71,6 @@ std::vector<nlohmann::json> read_records(const fs::path& file) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) records.push_back(nlohmann::json::parse(line));
   return records;
-}
-
-Guard guard_of(const std::string& verdict) {
-  return verdict == "promoted"      ? Guard::promoted
-         : verdict == "rolled_back" ? Guard::rolled_back
-                                    : Guard::none;
 }
 
 }  // namespace
@@ -169,7 +164,7 @@ Arm LiveRun::arm(std::stop_token stop) const {
     round.bytes_sent = record.at("bytes_sent");
     round.steps = record.at("steps");
     round.seconds = record.at("seconds").get<std::map<std::string, double>>();
-    round.guard = guard_of(record.at("verdict"));
+    round.guard = guard_of(record.at("verdict").get<std::string>());
     round.guard_note = record.at("guard_note");
     const fs::path weights = s.vehicle / record.at("weights").get<std::string>();
     score(weights, round);

@@ -5,6 +5,7 @@
 
 #include "config/check.h"
 #include "daemon/commands.h"
+#include "daemon/version.h"
 
 int main(int argc, char** argv) {
   using namespace driftloop;
@@ -13,7 +14,7 @@ int main(int argc, char** argv) {
       "driftloop keeps a segmentation net good where the vehicle drives.\nStart with:  driftloop demo --out "
       "out/demo",
       "driftloop"};
-  app.set_version_flag("--version", DRIFTLOOP_VERSION " (" DRIFTLOOP_REVISION ")");
+  app.set_version_flag("--version", std::string(daemon::version()) + " (" + daemon::revision() + ")");
   app.require_subcommand(1);
   struct Entry {
     daemon::Run (*add)(CLI::App&);

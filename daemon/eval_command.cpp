@@ -1,6 +1,7 @@
 // `driftloop eval`: mIoU of a weights file over a labelled data set.
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -24,6 +25,12 @@ nlohmann::json number(double value) {
 }
 
 int run_eval(const EvalArguments& arguments) {
+  // Before the work: an evaluation of a large split takes long.
+  if (!arguments.json.empty()) {
+    const auto folder = std::filesystem::absolute(arguments.json).parent_path();
+    if (!std::filesystem::is_directory(folder))
+      throw Error("--json " + arguments.json + ": there is no folder " + folder.string());
+  }
   const std::shared_ptr<const adapt::Dataset> dataset = adapt::open_dataset(arguments.data, arguments.split);
   adapt::EngineOptions options = adapt::options_of_weights(arguments.weights);
   options.device = arguments.device;

@@ -17,6 +17,7 @@
 #include <set>
 
 #include "config/check.h"
+#include "daemon/judged.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -37,18 +38,6 @@ class Stopwatch {
   double& sum_;
   Clock::time_point start_ = Clock::now();
 };
-
-const char* verdict_text(adapt::Verdict verdict) {
-  switch (verdict) {
-    case adapt::Verdict::promoted:
-      return "promoted";
-    case adapt::Verdict::rolled_back:
-      return "rolled_back";
-    case adapt::Verdict::no_guard:
-      return "no_guard";
-  }
-  return "unknown";
-}
 
 }  // namespace
 
@@ -283,32 +272,28 @@ bool LiveLoop::wait_for_frames(std::size_t at_least) {
 std::string LiveLoop::record_of(const adapt::JudgeReport& judged) const {
   const auto labels = engine_.labels();
   const auto& s = place_.seconds;
-  const bool no_guard = judged.verdict == adapt::Verdict::no_guard;
   const auto weights = "models/round_" + std::to_string(place_.round) + ".safetensors";
-  return nlohmann::json{
-      {"round", place_.round},
-      {"steps", engine_.step()},
-      {"labelled_pixels", labels.train_pixels + labels.guard_pixels},
-      {"regions", labels.regions},
-      {"asked_regions", engine_.asked().size()},
-      {"frames", parts_.store.list().size()},
-      {"bytes_sent", parts_.status.bytes_sent()},
-      {"bytes_received", parts_.status.bytes_received()},
-      {"verdict", verdict_text(judged.verdict)},
-      {"guard_note",
-       no_guard ? "too few guard pixels (" + std::to_string(judged.guard_pixels) + "): the live model stays"
-                : ""},
-      {"live_score", judged.live_score},
-      {"candidate_score", judged.candidate_score},
-      {"guard_pixels", judged.guard_pixels},
-      {"seconds",
-       {{"propose", s.propose},
-        {"send_and_label", s.send_and_label},
-        {"merge", s.merge},
-        {"train", s.train},
-        {"judge", s.judge},
-        {"save", s.save}}},
-      {"weights", parts_.pace.get().keep_rounds ? weights : ""}}
+  return nlohmann::json{{"round", place_.round},
+                        {"steps", engine_.step()},
+                        {"labelled_pixels", labels.train_pixels + labels.guard_pixels},
+                        {"regions", labels.regions},
+                        {"asked_regions", engine_.asked().size()},
+                        {"frames", parts_.store.list().size()},
+                        {"bytes_sent", parts_.status.bytes_sent()},
+                        {"bytes_received", parts_.status.bytes_received()},
+                        {"verdict", verdict_text(judged.verdict)},
+                        {"guard_note", guard_note(judged)},
+                        {"live_score", judged.live_score},
+                        {"candidate_score", judged.candidate_score},
+                        {"guard_pixels", judged.guard_pixels},
+                        {"seconds",
+                         {{"propose", s.propose},
+                          {"send_and_label", s.send_and_label},
+                          {"merge", s.merge},
+                          {"train", s.train},
+                          {"judge", s.judge},
+                          {"save", s.save}}},
+                        {"weights", parts_.pace.get().keep_rounds ? weights : ""}}
       .dump();
 }
 

@@ -12,8 +12,10 @@
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/label_space.h"
+#include "daemon/judged.h"
 #include "daemon/options_json.h"
 #include "daemon/report/pictures.h"
+#include "daemon/version.h"
 
 namespace driftloop::daemon {
 namespace fs = std::filesystem;
@@ -57,7 +59,9 @@ class Oracle {
       labels.push_back({region.frame_id, region.box_px, map(region.frame_id)(region.box_px).clone()});
     return labels;
   }
-  cv::Mat map(const std::string& id) const { return config::map_labels(truth_->label(index_.at(id)), fold_); }
+  cv::Mat map(const std::string& id) const {
+    return config::map_labels(labelled_image(*truth_, index_.at(id)).label, fold_);
+  }
 
  private:
   std::shared_ptr<const adapt::Dataset> truth_;
@@ -69,15 +73,6 @@ std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
   std::set<std::string> ids;
   for (const auto& region : regions) ids.insert(region.frame_id);
   return static_cast<std::int64_t>(ids.size());
-}
-
-std::string guard_words(const adapt::JudgeReport& judged) {
-  char text[128];
-  std::snprintf(text, sizeof text,
-                "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %lld pixels)",
-                100 * judged.live_score, 100 * judged.candidate_score, 100 * judged.standard_error,
-                static_cast<long long>(judged.guard_pixels));
-  return text;
 }
 
 /// One round of an arm: ask, merge, train, judge, score.
@@ -99,10 +94,8 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
   });
   const auto judged = clock.time("judge", [&] { return engine.judge(); });
   if (judged.guard_pixels > 0) {
-    round.guard = judged.verdict == adapt::Verdict::promoted      ? Guard::promoted
-                  : judged.verdict == adapt::Verdict::rolled_back ? Guard::rolled_back
-                                                                  : Guard::none;
-    round.guard_note = guard_words(judged);
+    round.guard = guard_of(judged.verdict);
+    round.guard_note = guard_note(judged);
   }
   if (trained.bad_steps > 0)
     round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
@@ -205,7 +198,7 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
          << " rounds, regions of " << ask.region_px << 'x' << ask.region_px << " px, "
          << options.steps_per_round << " training steps a round";
   report.budget = budget.str();
-  report.revision = DRIFTLOOP_REVISION;
+  report.revision = revision();
   for (const auto& frame :
        adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
     report.pool_pixels += frame.size_px.area();

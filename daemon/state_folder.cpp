@@ -1,11 +1,5 @@
 #include "daemon/state_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -36,22 +30,9 @@ std::uintmax_t bytes_in(const fs::path& folder) {
 
 }  // namespace
 
-StateFolder::StateFolder(fs::path path) : path_(std::move(path)) {
-  config::make_folder(path_);
-  const fs::path file = path_ / "lock";
-  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0)
-    throw Error("cannot use the state folder " + path_.string() + ": " + file.string() + ": " +
-                std::strerror(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
-  ::close(lock_);
-  throw Error("the state folder " + path_.string() +
-              " is in use by another driftloopd: stop that one, or give this one its own state folder");
-}
-
-StateFolder::~StateFolder() {
-  ::close(lock_);
-}
+StateFolder::StateFolder(fs::path path)
+    : path_(std::move(path)),
+      lock_(path_, "driftloopd", "stop that one, or give this one its own state folder") {}
 
 fs::path StateFolder::round_weights(int round) const {
   return path_ / "models" / ("round_" + std::to_string(round) + ".safetensors");

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "config/folder_lock.h"
+
 namespace driftloop::daemon {
 
 /// Held by one daemon at a time, until its end, however it ends.
@@ -11,9 +13,6 @@ class StateFolder {
  public:
   /// Makes the folder when missing. Throws Error when it cannot be used or another daemon has it.
   explicit StateFolder(std::filesystem::path path);
-  ~StateFolder();
-  StateFolder(const StateFolder&) = delete;
-  StateFolder& operator=(const StateFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path outbox() const { return path_ / "outbox.db"; }
@@ -31,7 +30,7 @@ class StateFolder {
 
  private:
   std::filesystem::path path_;
-  int lock_ = -1;
+  config::FolderLock lock_;
 };
 
 /// Appends one JSON line with a "round", durably; a line of that round (or a later one) that is there already

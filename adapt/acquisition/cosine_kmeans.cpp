@@ -4,7 +4,8 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
+#include <utility>
 #include <vector>
 
 #include "adapt/acquisition/seeded_rng.h"
@@ -19,12 +20,21 @@ at::Tensor unit_rows(const at::Tensor& rows) {
   return rows / rows.norm(2, 1, true).clamp_min(1e-12);
 }
 
-at::Tensor random_rows(const at::Tensor& rows, std::int64_t count, std::uint64_t seed) {
-  std::vector<std::int64_t> order(static_cast<std::size_t>(rows.size(0)));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  SeededRng(seed).shuffle(order);
-  order.resize(static_cast<std::size_t>(count));
-  return rows.index_select(0, at::tensor(order, at::kLong).to(rows.device()));
+/// Distinct rows, each draw by weight: the `count` smallest of the exponential clocks -log(u) / weight
+/// (Efraimidis and Spirakis 2006).
+at::Tensor drawn_rows(const at::Tensor& rows, std::int64_t count, const KmeansOptions& options) {
+  const auto weight_n =
+      options.weight_n.defined() ? options.weight_n.cpu().contiguous() : at::ones({rows.size(0)}, at::kFloat);
+  const auto* weight = weight_n.const_data_ptr<float>();
+  SeededRng rng(options.seed);
+  std::vector<std::pair<double, std::int64_t>> clock;
+  for (std::int64_t i = 0; i < rows.size(0); ++i)
+    clock.emplace_back(-std::log1p(-static_cast<double>(unit_float(rng.next()))) / weight[i], i);
+  std::nth_element(clock.begin(), clock.begin() + (count - 1), clock.end());
+  std::vector<std::int64_t> drawn;
+  for (std::int64_t i = 0; i < count; ++i) drawn.push_back(clock[static_cast<std::size_t>(i)].second);
+  std::sort(drawn.begin(), drawn.end());
+  return rows.index_select(0, at::tensor(drawn, at::kLong).to(rows.device()));
 }
 
 /// Adds every row of the block to its cluster's sum.
@@ -44,14 +54,19 @@ void accumulate(at::Tensor& sums, const at::Tensor& cluster, const at::Tensor& b
 at::Tensor cosine_kmeans(const at::Tensor& unit_nd, const KmeansOptions& options) {
   DL_CHECK(unit_nd.dim() == 2 && unit_nd.size(0) > 0 && options.clusters > 0, unit_nd.sizes(),
            options.clusters);
+  DL_CHECK(!options.weight_n.defined() || options.weight_n.numel() == unit_nd.size(0), unit_nd.size(0));
   const c10::NoGradGuard no_grad;
-  auto centres = random_rows(unit_nd, std::min(options.clusters, unit_nd.size(0)), options.seed).clone();
+  auto centres = drawn_rows(unit_nd, std::min(options.clusters, unit_nd.size(0)), options);
   for (int iteration = 0; iteration < options.iterations; ++iteration) {
     auto sums = at::zeros_like(centres);
     const auto centres_t = centres.t();
     for (std::int64_t n = 0; n < unit_nd.size(0); n += kBlockRows) {
       const auto block = unit_nd.slice(0, n, n + kBlockRows);
-      accumulate(sums, at::mm(block, centres_t).argmax(1), block);
+      const auto cluster = at::mm(block, centres_t).argmax(1);
+      accumulate(sums, cluster,
+                 options.weight_n.defined()
+                     ? block * options.weight_n.slice(0, n, n + kBlockRows).unsqueeze(1)
+                     : block);
     }
     const auto moved = sums.norm(2, 1, true) > 0;
     auto next = at::where(moved, unit_rows(sums), centres);

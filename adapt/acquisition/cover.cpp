@@ -24,6 +24,7 @@ namespace {
 struct TilePool {
   std::vector<CoverTile> tiles;
   std::vector<at::Tensor> features;  // one (tiles of the frame, D) a frame
+  std::vector<at::Tensor> classes;   // one (tiles of the frame) int64 a frame: as predicted
   at::Device device = at::kCPU;      // where the teacher's features came from: k-means runs there
 };
 
@@ -80,7 +81,11 @@ class Cover final : public Strategy {
 void add_tiles(TilePool& gathered, std::size_t frame, const std::vector<std::int64_t>& kept,
                CoverTile::State state) {
   for (const auto tile : kept)
-    gathered.tiles.push_back({static_cast<std::int64_t>(frame), tile, 0, 0, state});
+    gathered.tiles.push_back({.frame = static_cast<std::int64_t>(frame),
+                              .tile = tile,
+                              .cluster = 0,
+                              .similarity = 0,
+                              .state = state});
 }
 
 /// False when the stop token was set.
@@ -101,16 +106,28 @@ bool Cover::gather(PoolView& pool, const SelectRequest& request, std::int64_t wa
     const auto open = sample(tiles[0], open_share.of(tiles[0].size()), rng);
     const auto touched = sample(tiles[1], asked_share.of(tiles[1].size()), rng);
     if (open.empty() && touched.empty()) continue;
-    const auto feature = checked_prediction(pool, i, Want::probabilities_and_features).feature_dhw;
-    gathered.device = feature.device();
+    const auto prediction = checked_prediction(pool, i, Want::probabilities_and_features);
+    gathered.device = prediction.feature_dhw.device();
     add_tiles(gathered, i, open, CoverTile::State::open);
     add_tiles(gathered, i, touched, CoverTile::State::asked);
     std::vector<std::int64_t> kept = open;
     kept.insert(kept.end(), touched.begin(), touched.end());
     const auto rows = at::tensor(kept, at::kLong).to(gathered.device);
-    gathered.features.push_back(tile_features(feature, grid).index_select(0, rows).to(at::kCPU, at::kHalf));
+    gathered.features.push_back(
+        tile_features(prediction.feature_dhw, grid).index_select(0, rows).to(at::kCPU, at::kHalf));
+    gathered.classes.push_back(tile_classes(prediction.prob_chw, grid).index_select(0, rows).cpu());
   }
   return true;
+}
+
+/// What each tile counts by its predicted class, scaled to a mean of 1.
+void weigh_tiles(TilePool& gathered, double balance) {
+  const auto classes = at::cat(gathered.classes);
+  const auto share = classes.bincount().to(at::kDouble) / static_cast<double>(classes.numel());
+  const auto weight = share.index_select(0, classes).pow(-balance);
+  const auto scaled = (weight / weight.mean()).to(at::kFloat).contiguous();
+  const auto* value = scaled.const_data_ptr<float>();
+  for (std::size_t i = 0; i < gathered.tiles.size(); ++i) gathered.tiles[i].weight = value[i];
 }
 
 void cluster_tiles(TilePool& gathered, const at::Tensor& features, const at::Tensor& centres) {
@@ -134,9 +151,12 @@ at::Tensor fit_centres(const TilePool& gathered, const at::Tensor& features, con
   SeededRng rng(mix64(request.seed ^ 1));
   const auto fitted = sample(std::move(all), o.fit_tiles, rng);
   const auto rows = features.index_select(0, at::tensor(fitted, at::kLong)).to(gathered.device, at::kFloat);
+  std::vector<float> weights;
+  for (const auto tile : fitted) weights.push_back(gathered.tiles[static_cast<std::size_t>(tile)].weight);
   return cosine_kmeans(rows, {.clusters = std::min<std::int64_t>(asked + wanted, o.max_clusters),
                               .iterations = o.kmeans_iterations,
-                              .seed = mix64(request.seed ^ 2)});
+                              .seed = mix64(request.seed ^ 2),
+                              .weight_n = at::tensor(weights).to(gathered.device)});
 }
 
 Selection Cover::do_select(PoolView& pool, const SelectRequest& request) {
@@ -148,13 +168,17 @@ Selection Cover::do_select(PoolView& pool, const SelectRequest& request) {
   if (gathered.tiles.empty()) return {};
   const auto features = at::cat(gathered.features);
   gathered.features.clear();
+  weigh_tiles(gathered, request.options.cover.balance);
   const auto centres = fit_centres(gathered, features, request, budget.total);
   cluster_tiles(gathered, features, centres);
 
   Selection selection;
-  const auto chosen =
-      choose_cover(gathered.tiles, centres.size(0),
-                   {.count = budget.total, .per_frame = budget.per_frame, .seed = request.seed});
+  const auto chosen = choose_cover(
+      gathered.tiles, centres.size(0),
+      {.count = budget.total,
+       .per_frame = budget.per_frame,
+       .seed = request.seed,
+       .member = request.options.cover.member == "any" ? CoverMember::any : CoverMember::typical});
   for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
     const auto& tile = gathered.tiles[chosen[rank]];
     const auto frame = static_cast<std::size_t>(tile.frame);

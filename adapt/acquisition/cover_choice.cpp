@@ -12,27 +12,29 @@ namespace driftloop::adapt {
 namespace {
 
 struct Cluster {
-  std::int64_t mass = 0;
+  double mass = 0;
   std::int64_t asked = 0;
   std::vector<std::size_t> open;  // in the order to ask
   std::size_t next = 0;
 };
 
-std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t clusters, std::uint64_t seed) {
+std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t clusters,
+                            const CoverLimits& limits) {
   std::vector<Cluster> gathered(static_cast<std::size_t>(clusters));
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     DL_CHECK(tiles[i].cluster >= 0 && tiles[i].cluster < clusters, tiles[i].cluster, clusters);
     auto& cluster = gathered[static_cast<std::size_t>(tiles[i].cluster)];
-    ++cluster.mass;
+    cluster.mass += tiles[i].weight;
     if (tiles[i].state == CoverTile::State::asked)
       ++cluster.asked;
     else
       cluster.open.push_back(i);
   }
-  SeededRng rng(mix64(seed));
+  SeededRng rng(mix64(limits.seed));
   for (auto& cluster : gathered) {
     if (cluster.open.empty()) continue;
     rng.shuffle(cluster.open);
+    if (limits.member == CoverMember::any) continue;
     const auto nearer = [&](std::size_t a, std::size_t b) {
       return std::tie(tiles[b].similarity, a) < std::tie(tiles[a].similarity, b);
     };
@@ -54,14 +56,14 @@ struct Turn {
 
 Turn turn_of(const std::vector<Cluster>& clusters, std::size_t c) {
   const auto& cluster = clusters[c];
-  return {cluster.asked == 0, static_cast<double>(cluster.mass) / static_cast<double>(cluster.asked + 1), c};
+  return {cluster.asked == 0, cluster.mass / static_cast<double>(cluster.asked + 1), c};
 }
 
 }  // namespace
 
 std::vector<std::size_t> choose_cover(const std::vector<CoverTile>& tiles, std::int64_t clusters,
                                       const CoverLimits& limits) {
-  auto gathered = gather(tiles, clusters, limits.seed);
+  auto gathered = gather(tiles, clusters, limits);
   std::priority_queue<Turn> turns;
   for (std::size_t c = 0; c < gathered.size(); ++c)
     if (!gathered[c].open.empty()) turns.push(turn_of(gathered, c));

@@ -39,6 +39,13 @@ at::Tensor tile_features(const at::Tensor& feature_dhw, const TileGrid& grid) {
   return mean / mean.norm(2, 1, true).clamp_min(1e-12);
 }
 
+at::Tensor tile_classes(const at::Tensor& prob_chw, const TileGrid& grid) {
+  DL_CHECK(prob_chw.dim() == 3 && grid.size() > 0, prob_chw.sizes());
+  const auto whole =
+      prob_chw.slice(1, 0, grid.rows * grid.tile_px).slice(2, 0, grid.columns * grid.tile_px).unsqueeze(0);
+  return at::avg_pool2d(whole, grid.tile_px).squeeze(0).argmax(0).reshape({-1});
+}
+
 cv::Mat tiles_touching(const cv::Mat& asked_hw, const TileGrid& grid) {
   cv::Mat touching = cv::Mat::zeros(grid.rows, grid.columns, CV_8UC1);
   if (asked_hw.empty()) return touching;

@@ -21,12 +21,23 @@ class Dataset {
   virtual const std::string& id(std::size_t index) const = 0;
   /// The city or sequence the image belongs to.
   virtual std::string group(std::size_t index) const = 0;
+  /// Where the image and its label come from, for messages.
+  virtual std::string where(std::size_t index) const { return id(index); }
   /// 8UC3 RGB. Throws Error when the file cannot be read.
   virtual cv::Mat image_rgb(std::size_t index) const = 0;
-  /// 8UC1 trainIds (config/label_space.h), 255 = ignored, of the image's size. Throws Error naming the file
-  /// when it cannot be read, has another size, or holds values outside its id table.
+  /// 8UC1 trainIds (config/label_space.h), 255 = ignored. Throws Error naming the file when it cannot be read
+  /// or holds values outside its id table.
   virtual cv::Mat label(std::size_t index) const = 0;
 };
+
+struct LabelledImage {
+  cv::Mat image_rgb;  // 8UC3
+  cv::Mat label;      // 8UC1 trainIds, 255 ignored, of the same size
+};
+
+/// Both of one entry. Throws Error naming the files when their sizes differ, and as image_rgb() and label()
+/// do.
+LabelledImage labelled_image(const Dataset& dataset, std::size_t index);
 
 /// `spec` is "kind:argument"; `split` names a part of it ("train", "val", "" = the kind's default). Throws
 /// Error: unknown kind, missing folder, no images, an image without a label.

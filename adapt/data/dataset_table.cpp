@@ -46,6 +46,7 @@ class Cached : public Dataset {
   std::size_t size() const override { return inner_->size(); }
   const std::string& id(std::size_t index) const override { return inner_->id(index); }
   std::string group(std::size_t index) const override { return inner_->group(index); }
+  std::string where(std::size_t index) const override { return inner_->where(index); }
   cv::Mat image_rgb(std::size_t index) const override {
     return keep(images_.at(index), [&] { return inner_->image_rgb(index); });
   }
@@ -74,6 +75,15 @@ class Cached : public Dataset {
 std::unique_ptr<Dataset> open_dataset(const std::string& spec, const std::string& split) {
   const Parts parts = parse(spec);
   return parts.kind.make.open(parts.argument, split);
+}
+
+LabelledImage labelled_image(const Dataset& dataset, std::size_t index) {
+  LabelledImage both{dataset.image_rgb(index), dataset.label(index)};
+  if (both.image_rgb.size() != both.label.size())
+    throw Error(dataset.where(index) + ": the image is " + std::to_string(both.image_rgb.cols) + 'x' +
+                std::to_string(both.image_rgb.rows) + " but its label is " + std::to_string(both.label.cols) +
+                'x' + std::to_string(both.label.rows) + "; write the label again or remove both");
+  return both;
 }
 
 std::string dataset_label_space(const std::string& spec) {

@@ -4,6 +4,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "adapt/data/image_file.h"
 #include "config/check.h"
 #include "config/durable_file.h"
 
@@ -32,13 +33,11 @@ class FolderDataset : public Dataset {
   const std::string& id(std::size_t index) const override { return entries_.at(index).id; }
   std::string group(std::size_t index) const override { return group_of(entries_.at(index).id); }
 
-  cv::Mat image_rgb(std::size_t index) const override {
-    const fs::path& path = entries_.at(index).image;
-    cv::Mat image = cv::imread(path.string(), cv::IMREAD_COLOR);
-    if (image.empty()) throw Error(path.string() + " is not a readable image; remove it or write it again");
-    cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
-    return image;
+  std::string where(std::size_t index) const override {
+    return entries_.at(index).image.string() + " with " + entries_.at(index).label.string();
   }
+
+  cv::Mat image_rgb(std::size_t index) const override { return read_image_rgb(entries_.at(index).image); }
 
   cv::Mat label(std::size_t index) const override {
     const Entry& entry = entries_.at(index);

@@ -24,11 +24,7 @@ Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, tor
   const auto& fold = config::label_space(options.label_space).fold;
   Confusion confusion(config::kClasses);
   for (std::size_t i = 0; i < dataset.size() && !stop.stop_requested(); ++i) {
-    const cv::Mat image = dataset.image_rgb(i), label = dataset.label(i);
-    if (image.size() != label.size())
-      throw Error("image " + dataset.id(i) + " is " + std::to_string(image.cols) + 'x' +
-                  std::to_string(image.rows) + " but its label is " + std::to_string(label.cols) + 'x' +
-                  std::to_string(label.rows));
+    const auto [image, label] = labelled_image(dataset, i);
     count(confusion, predict_label(net, options, device, image), config::map_labels(label, fold));
   }
   return confusion;

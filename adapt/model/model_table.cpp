@@ -40,7 +40,12 @@ void describe(config::Fields& f, ModelOptions& o) {
 NetOutput SegmentationNet::run(const torch::Tensor& image_nchw, Outputs outputs) {
   DL_CHECK(image_nchw.dim() == 4 && image_nchw.size(1) == 3, image_nchw.sizes());
   DL_CHECK(image_nchw.size(2) >= kSmallestSide && image_nchw.size(3) >= kSmallestSide, image_nchw.sizes());
-  return do_run(image_nchw, outputs);
+  if (!image_nchw.is_cpu()) return do_run(image_nchw, outputs);
+  // Channels last saves oneDNN its reorders; what leaves is dense again, as everyone else expects it.
+  NetOutput out = do_run(image_nchw.contiguous(at::MemoryFormat::ChannelsLast), outputs);
+  for (auto* part : {&out.logits_nchw, &out.aux_nchw, &out.features_ndhw, &out.representation_nchw})
+    if (part->defined()) *part = part->contiguous();
+  return out;
 }
 
 std::shared_ptr<SegmentationNet> make_net(const ModelOptions& options, int classes) {

@@ -46,7 +46,8 @@ void Batches::draw_source(Batch& batch, std::mt19937_64& random) const {
   std::vector<cv::Mat> images, labels;
   for (int i = 0; i < options_.train.batch_source; ++i) {
     const std::size_t index = pick(random, source_->size());
-    const View view = random_crop(options_.input, {source_->image_rgb(index), source_->label(index)}, random);
+    const auto [image, label] = labelled_image(*source_, index);
+    const View view = random_crop(options_.input, {image, label}, random);
     images.push_back(jitter(view.image_rgb, options_.input.source_jitter, random));
     labels.push_back(config::map_labels(view.label, fold));
   }

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "adapt/data/augment.h"
+#include "adapt/data/image_file.h"
 #include "config/check.h"
 #include "tests/support/temp_folder.h"
 
@@ -73,6 +74,44 @@ TEST_F(FolderTest, BadInputIsNamed) {
               HasSubstr("did you mean 'frames'"));
   EXPECT_THAT(error_of([&] { open_dataset("streetsim:street?frames=x", ""); }),
               HasSubstr("must be a whole number"));
+}
+
+TEST_F(FolderTest, ImageAndLabelOfDifferentSizesAreNamedTogether) {
+  cv::imwrite((folder_ / "train/labels/seq_002.png").string(), cv::Mat(20, 50, CV_8UC1, cv::Scalar(3)));
+  const auto data = open_dataset(spec(), "");
+  EXPECT_EQ(labelled_image(*data, 0).label.size(), cv::Size(50, 40));
+  const std::string error = error_of([&] { labelled_image(*data, 1); });
+  for (const char* part : {"images/seq_002.png", "labels/seq_002.png", "50x40", "50x20"})
+    EXPECT_THAT(error, HasSubstr(part));
+}
+
+TEST(ImageFileTest, AJpegCutOffAnywhereIsNotWhole) {
+  cv::Mat picture(64, 96, CV_8UC3);
+  cv::randu(picture, 0, 255);
+  std::vector<std::uint8_t> bytes;
+  for (const int restart : {0, 2}) {  // also with restart markers within the scan
+    ASSERT_TRUE(cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_RST_INTERVAL, restart}));
+    const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    EXPECT_TRUE(jpeg_is_whole(whole));
+    EXPECT_TRUE(jpeg_is_whole(std::string(whole) + "trailer of a camera"));
+    for (std::size_t length = 2; length < whole.size(); ++length)
+      ASSERT_FALSE(jpeg_is_whole(whole.substr(0, length))) << length << " of " << whole.size();
+  }
+}
+
+TEST(ImageFileTest, AThumbnailsEndIsNotThePicturesEnd) {
+  std::vector<std::uint8_t> bytes;
+  ASSERT_TRUE(cv::imencode(".jpg", cv::Mat(40, 40, CV_8UC3, cv::Scalar(9, 99, 200)), bytes));
+  std::string data(bytes.begin(), bytes.end());
+  const std::string thumbnail = std::string("\xFF\xE1\x00\x08", 4) + "Exif\xFF\xD9";  // APP1 of 8 bytes
+  data.insert(2, thumbnail);
+  EXPECT_TRUE(jpeg_is_whole(data));
+  EXPECT_FALSE(jpeg_is_whole(data.substr(0, data.size() - 2)));
+}
+
+TEST(ImageFileTest, OtherFormatsAreLeftToTheirReader) {
+  EXPECT_TRUE(jpeg_is_whole(""));
+  EXPECT_TRUE(jpeg_is_whole("\x89PNG"));
 }
 
 TEST(DatasetTableTest, EveryKindSaysHowItIsWritten) {

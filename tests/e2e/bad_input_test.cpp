@@ -122,7 +122,7 @@ TEST_F(BadInput, LabelValueOutsideTheSpace) {
 
 TEST_F(BadInput, LabelOfAnotherSize) {
   cv::imwrite(label(1).string(), cv::Mat(30, 40, CV_8UC1, cv::Scalar(1)));
-  eval_refused(data(), {"frame_000001", "96x64", "40x30"});
+  eval_refused(data(), {image(1).string(), label(1).string(), "96x64", "40x30"});
 }
 
 TEST_F(BadInput, ColoursInsteadOfClasses) {
@@ -132,7 +132,28 @@ TEST_F(BadInput, ColoursInsteadOfClasses) {
 
 TEST_F(BadInput, CorruptPicture) {
   fs::resize_file(image(1), 300);
-  eval_refused(data(), {image(1).string(), "not a readable image"});
+  eval_refused(data(), {image(1).string(), "not a whole JPEG"});
+}
+
+TEST_F(BadInput, PictureCutOffInTheMiddle) {
+  fs::resize_file(image(1), fs::file_size(image(1)) - 200);  // libjpeg would make its lower part grey
+  eval_refused(data(), {image(1).string(), "not a whole JPEG", "remove it or write it again"});
+}
+
+TEST_F(BadInput, ResultThatCannotBeWrittenIsSaidBeforeTheWork) {
+  const auto outcome = refused(
+      {kDriftloop, "eval", "--weights", weights(), "--data", data(), "--json", "/nowhere/result.json"},
+      {"/nowhere/result.json", "no folder"});
+  EXPECT_EQ(outcome.out, "") << "the evaluation ran first";
+}
+
+TEST_F(BadInput, RunFolderOfAnotherCommand) {
+  const std::string out = (folder_ / "run_folder").string();
+  fs::create_directories(out);
+  std::ofstream(folder_ / "run_folder" / "command.txt") << "driftloop bench streetsim --seed 1\n";
+  refused({kDriftloop, "bench", "streetsim", "--out", out, "--seed", "2"},
+          {out, "driftloop bench streetsim --seed 1'", "another --out"});
+  refused({kDriftloop, "demo", "--out", out}, {out, "driftloop bench streetsim --seed 1'", "another --out"});
 }
 
 TEST_F(BadInput, CorruptLabel) {
