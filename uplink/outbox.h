@@ -71,9 +71,10 @@ struct OutboxStats {
 
 class Outbox {
  public:
-  /// Merged labels that stay, with their requests: enough that a label that the station repeats (its window
-  /// is 256 at most) is known, and that the learner can go back to an older saved state of its own.
-  static constexpr std::int64_t kKeptMerged = 2000;
+  /// Merged labels that stay, with their requests: as many as may be unanswered at one time (the daemon's
+  /// loop.max_pending), so that a learner that must go back to its state before the last finds them all; also
+  /// enough that a label that the station repeats is known.
+  static constexpr std::int64_t kKeptMerged = 10'000;
   /// Refused regions that stay with their payloads, for whoever looks into why.
   static constexpr std::int64_t kKeptRefused = 100;
 
