@@ -89,7 +89,6 @@ bool LiveLoop::ask() {
       continue;
     }
     code_regions(chosen);
-    place_.refused_before = refused_by_station();
     place_.stage = Stage::wait;
     save();
     return true;
@@ -146,10 +145,11 @@ bool LiveLoop::wait_for_labels() {
       open_of_all.erase(label.reply.request_digest);
       have_labels = have_labels || label.reply.outcome == uplink::LabelReply::Outcome::labelled;
     }
+    close_unanswerable(open);
+    close_unanswerable(open_of_all);
     const auto pace = parts_.pace.get();
     const auto asked = static_cast<double>(place_.asked_this_round);
-    const auto closed = asked - static_cast<double>(open.size()) +
-                        static_cast<double>(refused_by_station() - place_.refused_before);
+    const auto closed = asked - static_cast<double>(open.size());
     const bool enough = closed >= pace.label_share * asked || watch.seconds() >= pace.label_wait_s;
     if (enough && (have_labels || open_of_all.empty())) return true;
     show("waiting", enough ? "no label ever came: nothing can be learnt yet" : "");
@@ -250,6 +250,8 @@ void LiveLoop::save() {
   place_.bytes_received = parts_.status.bytes_received();
   engine_.set_note(encode_place(place_));
   engine_.save(parts_.state.model());
+  // Only now: a state without these labels will never be gone back to. On a full disk the next save does it.
+  static_cast<void>(parts_.outbox.forget_merged(place_.merged_row));
   parts_.health.progress(Owner::adapt);
   show(shown_.phase);
 }

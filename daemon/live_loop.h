@@ -1,6 +1,7 @@
 // The loop of the vehicle: ask -> wait -> merge -> train -> judge, for ever. Its thread owns the learner.
 #pragma once
 #include <memory>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -61,7 +62,7 @@ class LiveLoop {
   void code_regions(std::span<const std::size_t> indices);
   void mark_asked_frames();
   std::string record_of(const adapt::JudgeReport& judged) const;
-  std::int64_t refused_by_station() const;
+  void close_unanswerable(std::set<std::string>& open);
   void show(const std::string& phase, const std::string& message = {});
   bool stopping() const { return stop_.stop_requested(); }
 

@@ -162,8 +162,14 @@ std::vector<adapt::RegionLabel> LiveLoop::returned_labels() {
       index_of.erase(first, last);
     }
   }
-  std::erase_if(place_.pending,
-                [&](const PendingRegion& region) { return !index_of.contains(region.digest); });
+  std::set<std::string> open;
+  for (const auto& [digest, index] : index_of) open.insert(digest);
+  const std::size_t unanswered = open.size();
+  close_unanswerable(open);
+  std::erase_if(place_.pending, [&](const PendingRegion& region) { return !open.contains(region.digest); });
+  if (open.size() < unanswered)
+    spdlog::warn("{} regions can have no label: refused by the station or damaged here",
+                 unanswered - open.size());
   if (refused + unusable > 0)
     spdlog::warn("{} regions refused by the lab, {} labels unusable", refused, unusable);
   return labels;
@@ -178,10 +184,10 @@ void LiveLoop::mark_asked_frames() {
   mark_frames(parts_.store, use);
 }
 
-/// Regions that the station will never take, or whose rows were damaged: no label comes for them.
-std::int64_t LiveLoop::refused_by_station() const {
-  const auto stats = parts_.outbox.stats();
-  return stats.refused + stats.quarantined;
+/// Takes out those for which no label will come: the station will never take them, or they were damaged here.
+void LiveLoop::close_unanswerable(std::set<std::string>& open) {
+  const std::vector<std::string> digests(open.begin(), open.end());
+  for (const auto& digest : parts_.outbox.unanswerable(digests)) open.erase(digest);
 }
 
 }  // namespace driftloop::daemon

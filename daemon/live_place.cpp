@@ -22,7 +22,6 @@ std::string encode_place(const Place& p) {
                             {"stage", p.stage},
                             {"pending", std::move(pending)},
                             {"asked_this_round", p.asked_this_round},
-                            {"refused_before", p.refused_before},
                             {"merged_row", p.merged_row},
                             {"train_until", p.train_until},
                             {"bytes_sent", p.bytes_sent},
@@ -46,7 +45,6 @@ Place decode_place(const std::string& note) {
     for (const auto& region : j.at("pending"))
       p.pending.push_back({region.at(0), region.at(1).get<std::size_t>(), region.at(2).get<int>()});
     j.at("asked_this_round").get_to(p.asked_this_round);
-    j.at("refused_before").get_to(p.refused_before);
     j.at("merged_row").get_to(p.merged_row);
     j.at("train_until").get_to(p.train_until);
     j.at("bytes_sent").get_to(p.bytes_sent);

@@ -33,7 +33,6 @@ struct Place {
   Stage stage = Stage::ask;
   std::vector<PendingRegion> pending;
   std::int64_t asked_this_round = 0;  // regions queued for the station
-  std::int64_t refused_before = 0;    // regions the station would not take, before this round
   std::int64_t merged_row = 0;        // last row of the label inbox in the model
   std::int64_t train_until = 0;       // engine step
   std::int64_t bytes_sent = 0;        // on the wire, over all runs

@@ -76,4 +76,23 @@ std::vector<InboxLabel> Outbox::labels_after(std::int64_t row_id, std::size_t co
   return outcome == StoreOutcome::done ? labels_after(row_id, count) : labels;
 }
 
+StoreOutcome Outbox::forget_merged(std::int64_t row_id) {
+  return impl_->database.write("forgetting merged labels", [&](SQLite::Database& db) {
+    SQLite::Statement newest(db, "SELECT id FROM inbox WHERE id<=? ORDER BY id DESC LIMIT 1 OFFSET ?");
+    newest.bind(1, row_id);
+    newest.bind(2, kKeptMerged);
+    if (!newest.executeStep()) return;
+    const std::int64_t last = newest.getColumn(0).getInt64();
+    for (const char* forget :
+         {"DELETE FROM payloads WHERE id IN (SELECT o.id FROM inbox i JOIN outbox o ON "
+          "o.digest=i.request_digest WHERE i.id<=?)",
+          "DELETE FROM outbox WHERE digest IN (SELECT request_digest FROM inbox WHERE id<=?)",
+          "DELETE FROM inbox WHERE id<=?"}) {
+      SQLite::Statement old(db, forget);
+      old.bind(1, last);
+      old.exec();
+    }
+  });
+}
+
 }  // namespace driftloop::uplink

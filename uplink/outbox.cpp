@@ -67,6 +67,16 @@ void set_state(SQLite::Database& db, const std::string& digest, ItemState state,
   update.exec();
 }
 
+void forget_old_refusals(SQLite::Database& db) {
+  for (const char* forget : {"DELETE FROM payloads WHERE id IN (", "DELETE FROM outbox WHERE id IN ("}) {
+    SQLite::Statement old(
+        db, std::string(forget) + "SELECT id FROM outbox WHERE state=? ORDER BY id DESC LIMIT -1 OFFSET ?)");
+    old.bind(1, static_cast<int>(kRefused));
+    old.bind(2, Outbox::kKeptRefused);
+    old.exec();
+  }
+}
+
 }  // namespace
 
 OutboundItem outbound(const RegionRequest& request, double value) {
@@ -195,8 +205,10 @@ StoreOutcome Outbox::mark_receipted(std::span<const std::string> digests) {
 }
 
 StoreOutcome Outbox::mark_refused(const std::string& digest, const std::string& reason) {
-  const auto outcome = impl_->database.write(
-      "marking a refusal", [&](SQLite::Database& db) { set_state(db, digest, kRefused, reason); });
+  const auto outcome = impl_->database.write("marking a refusal", [&](SQLite::Database& db) {
+    set_state(db, digest, kRefused, reason);
+    forget_old_refusals(db);
+  });
   if (outcome == StoreOutcome::done) ++impl_->revision;
   return outcome;
 }
@@ -238,6 +250,24 @@ OutboxStats Outbox::stats() {
 
 std::uint64_t Outbox::revision() const {
   return impl_->revision.load();
+}
+
+std::vector<std::string> Outbox::unanswerable(std::span<const std::string> digests) {
+  return impl_->database.read("looking for regions without an answer", [&](SQLite::Database& db) {
+    SQLite::Statement row(db,
+                          "SELECT 1 FROM outbox o LEFT JOIN inbox i ON i.request_digest=o.digest "
+                          "WHERE o.digest=? AND o.state IN (?,?) AND i.state IS NOT ?");
+    std::vector<std::string> found;
+    for (const auto& digest : digests) {
+      row.reset();
+      row.bind(1, digest);
+      row.bind(2, static_cast<int>(kQueued));
+      row.bind(3, static_cast<int>(kReceipted));
+      row.bind(4, static_cast<int>(kQuarantined));
+      if (!row.executeStep()) found.push_back(digest);
+    }
+    return found;
+  });
 }
 
 std::optional<RequestMeta> Outbox::request(const std::string& digest) {

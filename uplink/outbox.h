@@ -3,6 +3,10 @@
 // A failed database is final: the first such call and all later ones throw Error (stop and say so). A full
 // disk is an ordinary outcome that changes nothing.
 //
+// It does not grow for ever: payloads go with their receipts, and the newest kKeptMerged merged labels and
+// the newest kKeptRefused refused regions are kept. What is still on its way at either end is never
+// forgotten.
+//
 // Order is by value, then by age in rows: no clock is asked, so a clock step can neither lose nor expire a
 // region. How much of a region was sent is not kept here: after a reconnect the station says what it has.
 #pragma once
@@ -67,6 +71,13 @@ struct OutboxStats {
 
 class Outbox {
  public:
+  /// Merged labels that stay, with their requests: as many as may be unanswered at one time (the daemon's
+  /// loop.max_pending), so that a learner that must go back to its state before the last finds them all; also
+  /// enough that a label that the station repeats is known.
+  static constexpr std::int64_t kKeptMerged = 10'000;
+  /// Refused regions that stay with their payloads, for whoever looks into why.
+  static constexpr std::int64_t kKeptRefused = 100;
+
   /// Opens or creates the file (and its folder). Throws Error.
   explicit Outbox(const std::filesystem::path& file);
   ~Outbox();
@@ -85,7 +96,7 @@ class Outbox {
 
   /// Marks items as durable at the station and drops their payloads. Unknown digests are ignored.
   [[nodiscard]] StoreOutcome mark_receipted(std::span<const std::string> digests);
-  /// The station will never take this one; the payload stays for whoever looks into it.
+  /// The station will never take this one. All but the newest kKeptRefused of these are forgotten.
   [[nodiscard]] StoreOutcome mark_refused(const std::string& digest, const std::string& reason);
 
   /// Queued items not yet receipted.
@@ -94,6 +105,9 @@ class Outbox {
   /// Changes whenever the queue may have: lets a poller skip next_by_value. Does not block.
   std::uint64_t revision() const;
   std::optional<RequestMeta> request(const std::string& digest);
+  /// Those of `digests` for which no label can come (any more): refused by the station, damaged on this disk,
+  /// or not here. Ask when their labels have been read: a merged and forgotten one is not here either.
+  std::vector<std::string> unanswerable(std::span<const std::string> digests);
 
   /// Stores labels in one transaction, each request's first label only. `fates` has one entry a label, in
   /// order, and holds when the outcome is `done`.
@@ -101,6 +115,9 @@ class Outbox {
                                           std::vector<LabelFate>& fates);
   /// At most `count` labels with row_id > `row_id`, ascending. Damaged ones are quarantined and left out.
   std::vector<InboxLabel> labels_after(std::int64_t row_id, std::size_t count = 1000);
+  /// The consumer has durably merged all labels up to `row_id`. Forgets them and their requests, but for the
+  /// newest kKeptMerged. A forgotten label that came again would be an unknown request: without effect.
+  [[nodiscard]] StoreOutcome forget_merged(std::int64_t row_id);
 
  private:
   struct Impl;

@@ -24,8 +24,9 @@ class RateCap {
     if (rate_ <= 0) return wanted;
     return std::min(wanted, std::max<std::size_t>(1024, static_cast<std::size_t>(rate_ * kBurstSeconds)));
   }
+  /// 0 when something may be sent now.
   std::chrono::milliseconds time_until_free(Clock::time_point now) {
-    if (may_send(now)) return std::chrono::hours(1);
+    if (may_send(now)) return std::chrono::milliseconds(0);
     return std::chrono::milliseconds(1 + static_cast<long>(-tokens_ / rate_ * 1000));
   }
 

@@ -37,6 +37,13 @@ bool Transfers::confirm(const std::string& digest, std::uint64_t confirmed) {
   return true;
 }
 
+void Transfers::advance(const std::string& digest, std::size_t bytes) {
+  const auto found = transfers_.find(digest);
+  if (found == transfers_.end()) return;
+  found->second.next_offset += bytes;
+  if (found->second.next_offset >= found->second.item.size_bytes) found->second.payload = {};
+}
+
 bool Transfers::finish(const std::string& digest) {
   const auto found = transfers_.find(digest);
   if (found == transfers_.end() || found->second.done) return false;

@@ -29,6 +29,8 @@ class Transfers {
   /// The station asks for the bytes from `offset` on. False for an unknown digest or an impossible offset.
   [[nodiscard]] bool want(const std::string& digest, std::uint64_t offset);
   [[nodiscard]] bool confirm(const std::string& digest, std::uint64_t confirmed);
+  /// The next `bytes` of it have left.
+  void advance(const std::string& digest, std::size_t bytes);
   /// Over for this session: true when it was on offer and not over before.
   bool finish(const std::string& digest);
   /// No longer on offer; it may be offered again.

@@ -1,6 +1,5 @@
 // The store against kills, flipped bits, lost files and full disks.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "config/durable_file.h"
 #include "tests/capture/capture_support.h"
 #include "tests/capture/store_support.h"
+#include "tests/support/small_disk.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::capture {
@@ -227,36 +227,9 @@ TEST(StoreFaultTest, ARealFailureIsSticky) {
   }
 }
 
-/// A small file system of its own; absent where mounting is not allowed.
-class SmallDisk {
- public:
-  explicit SmallDisk(const fs::path& folder, const char* size) : folder_(folder) {
-    mounted_ =
-        ::mount("driftloop-test", folder.c_str(), "tmpfs", 0, (std::string("size=") + size).c_str()) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-
- private:
-  fs::path folder_;
-  bool mounted_ = false;
-};
-
-void take_all_space(const fs::path& file) {
-  std::ofstream out(file, std::ios::binary);
-  for (const std::size_t piece : {std::size_t{4096} * 16, std::size_t{4096}})
-    while (out.write(std::string(piece, 'x').data(), static_cast<std::streamsize>(piece)).flush()) {
-    }
-  out.clear();
-  while (out.write("x", 1).flush()) {
-  }
-}
-
 TEST(StoreFaultTest, AFullDiskIsOrdinaryAndPasses) {
   test::TempFolder folder;
-  const SmallDisk disk(folder.path(), "6m");
+  const test::SmallDisk disk(folder.path(), "6m");
   if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not allowed here (needs root)";
   const StoreOptions options = small_store(folder / "store", 5'000'000);
   FrameStore store(options);
@@ -264,7 +237,7 @@ TEST(StoreFaultTest, AFullDiskIsOrdinaryAndPasses) {
   std::size_t refused = 0;
   for (int round = 0; round < 40; ++round) {
     const auto before = store.list().size();
-    take_all_space(folder / "others");
+    test::take_all_space(folder / "others");
     for (int i = 0; i < 12; ++i) refused += store.put(numbered(1000 + i)).status == PutStatus::full;
     // Others filling the disk must not eat the store: frames take turns, their number hardly falls.
     EXPECT_GE(store.list().size() + 4, before);
@@ -283,11 +256,11 @@ TEST(StoreFaultTest, AFullDiskIsOrdinaryAndPasses) {
 
 TEST(StoreFaultTest, AStoreOpensOnAFullDiskAndKeepsWhatIsThere) {
   test::TempFolder folder;
-  const SmallDisk disk(folder.path(), "6m");
+  const test::SmallDisk disk(folder.path(), "6m");
   if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not allowed here (needs root)";
   const StoreOptions options = small_store(folder / "store", 5'000'000);
   const auto ids = fill(options, 30);
-  take_all_space(folder / "others");
+  test::take_all_space(folder / "others");
   {
     FrameStore store(options);
     EXPECT_EQ(store.list().size(), 30U);
@@ -302,7 +275,7 @@ TEST(StoreFaultTest, AStoreOpensOnAFullDiskAndKeepsWhatIsThere) {
 
 TEST(StoreFaultTest, AQuotaLargerThanTheDiskLivesWithinTheDisk) {
   test::TempFolder folder;
-  const SmallDisk disk(folder.path(), "3m");
+  const test::SmallDisk disk(folder.path(), "3m");
   if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not allowed here (needs root)";
   FrameStore store(small_store(folder / "store", 50'000'000));
   std::size_t stored = 0;

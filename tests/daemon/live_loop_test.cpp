@@ -91,7 +91,11 @@ class Vehicle {
   std::stop_source stop;
 };
 
-enum class Answers { labels, refusals };
+enum class Answers {
+  labels,
+  refusals,   // answers without a mask
+  none_taken  // the station refuses the regions themselves
+};
 
 /// Takes regions out of the outbox and puts answers into it, as the link would.
 class Lab {
@@ -115,6 +119,10 @@ class Lab {
       std::vector<uplink::ArrivedLabel> labels;
       std::vector<std::string> digests;
       for (const auto& item : items) {
+        if (answers_ == Answers::none_taken) {
+          EXPECT_EQ(vehicle_.outbox.mark_refused(item.digest, "not wanted"), uplink::StoreOutcome::done);
+          continue;
+        }
         labels.push_back(answer(item.digest));
         digests.push_back(item.digest);
       }
@@ -315,6 +323,15 @@ TEST_F(LiveLoopTest, RefusedRegionsEndTheRoundWithoutTraining) {
   EXPECT_EQ(record["steps"], 0);
   EXPECT_EQ(record["verdict"], "no_guard");
   EXPECT_NE(record["guard_note"], "");
+}
+
+TEST_F(LiveLoopTest, RegionsThatTheStationNeverTakesEndTheRoundAndLetTheirFramesGo) {
+  Vehicle vehicle(options("turned_away"));
+  const Lab lab(vehicle, Answers::none_taken);
+  ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+  EXPECT_EQ(only_record(vehicle.state)["steps"], 0);
+  EXPECT_EQ(vehicle.outbox.stats().refused, kRegions);
+  for (const auto& frame : vehicle.store.list()) EXPECT_EQ(frame.unsent, 0) << frame.name;
 }
 
 TEST_F(LiveLoopTest, StartsOnlyFromAModel) {

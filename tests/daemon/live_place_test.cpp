@@ -22,7 +22,6 @@ TEST(Place, ComesBackWhole) {
   place.stage = Stage::train;
   place.pending = {{std::string(64, 'a'), 17, 3}, {std::string(64, 'b'), 18, 4}};
   place.asked_this_round = 9;
-  place.refused_before = 2;
   place.merged_row = 1'000'000'000'000;
   place.train_until = 800;
   place.bytes_sent = 5;

@@ -18,7 +18,6 @@
 #include "config/durable_file.h"
 #include "tests/e2e/loop_world.h"
 #include "uplink/outbox.h"
-#include "uplink/outbox_impl.h"
 
 namespace driftloop::e2e {
 namespace {
@@ -43,32 +42,31 @@ struct Books {
   std::map<int, std::set<Place>> asked_by_round;
 };
 
-constexpr int kLabelAcknowledged = 0x2e;  // station/ledger.cpp
-
 Books read_books(const LoopWorld& world) {
   Books books;
   SQLite::Database outbox((world.vehicle_state / "outbox.db").string(), SQLite::OPEN_READONLY);
-  SQLite::Statement rows(outbox, "SELECT digest,state,frame_name,x,y,round FROM outbox");
+  SQLite::Statement rows(outbox, "SELECT digest,frame_name,x,y,round FROM outbox");
   while (rows.executeStep()) {
-    const Place place{rows.getColumn(2).getString(), rows.getColumn(3).getInt(), rows.getColumn(4).getInt()};
-    if (rows.getColumn(1).getInt() != uplink::kReceipted)
-      ++books.unsettled;
-    else
-      books.receipted[rows.getColumn(0).getString()] = place;
-    EXPECT_TRUE(books.asked_by_round[rows.getColumn(5).getInt()].insert(place).second)
+    const Place place{rows.getColumn(1).getString(), rows.getColumn(2).getInt(), rows.getColumn(3).getInt()};
+    books.receipted[rows.getColumn(0).getString()] = place;
+    EXPECT_TRUE(books.asked_by_round[rows.getColumn(4).getInt()].insert(place).second)
         << "asked for twice: " << std::get<0>(place);
   }
   SQLite::Database ledger((world.station_state / "ledger.sqlite").string(), SQLite::OPEN_READONLY);
   SQLite::Statement regions(ledger, "SELECT digest FROM regions");
   while (regions.executeStep()) books.stored.push_back(regions.getColumn(0).getString());
-  SQLite::Statement labels(ledger, "SELECT request_digest,state FROM labels");
-  while (labels.executeStep()) {
-    if (labels.getColumn(1).getInt() == kLabelAcknowledged)
-      books.acknowledged.push_back(labels.getColumn(0).getString());
-    else
-      ++books.unsettled;
-  }
+  SQLite::Statement labels(ledger, "SELECT request_digest FROM labels");
+  while (labels.executeStep()) books.acknowledged.push_back(labels.getColumn(0).getString());
+  // All rows are taken for settled above; the books themselves say how many are not.
+  const Outcome status =
+      run({kStation, "status", "--state", world.station_state.string(), "--json"}, world.folder / "books");
+  EXPECT_EQ(status.status, 0) << status.all();
+  for (const auto& [vehicle_id, counts] : nlohmann::json::parse(status.out).at("vehicles").items())
+    for (const char* unsettled : {"waiting", "damaged", "unacknowledged", "orphaned"})
+      books.unsettled += counts.at(unsettled).get<std::int64_t>();
   uplink::Outbox inbox(world.vehicle_state / "outbox.db");
+  const auto stats = inbox.stats();
+  books.unsettled += stats.queued + stats.refused + stats.quarantined;
   for (const auto& label : inbox.labels_after(0)) {
     ++books.inbox[label.reply.request_digest];
     EXPECT_EQ(label.reply.outcome, uplink::LabelReply::Outcome::labelled) << label.reply.reason;

@@ -2,7 +2,6 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
 #include <algorithm>
 #include <fstream>
@@ -11,6 +10,7 @@
 
 #include "config/check.h"
 #include "config/durable_file.h"
+#include "tests/support/small_disk.h"
 #include "tests/uplink/link_fixture.h"
 
 namespace driftloop::uplink {
@@ -108,6 +108,90 @@ TEST_F(OutboxTest, LabelsAreStoredOnceAndReadFromWhereTheConsumerWas) {
   const auto rest = outbox.labels_after(all[0].row_id);
   ASSERT_EQ(rest.size(), 1u);
   EXPECT_EQ(rest[0].reply.request_digest, items[2].digest);
+}
+
+TEST_F(OutboxTest, SaysForWhichRegionsNoLabelCanCome) {
+  const auto queued = outbound(make_request(1), 1), sent = outbound(make_request(2), 2),
+             refused = outbound(make_request(3), 3), answered = outbound(make_request(4), 4);
+  OutboundItem lying = outbound(make_request(5), 5);
+  lying.digest = std::string(64, 'b');
+  const std::string never_here(64, 'c');
+  const std::vector<std::string> asked{queued.digest, sent.digest,  refused.digest,
+                                       never_here,    lying.digest, answered.digest};
+  for (int restart = 0; restart < 2; ++restart) {
+    Outbox outbox(file);
+    ASSERT_EQ(outbox.add(std::vector{queued, sent, refused, answered, lying}), StoreOutcome::done);
+    ASSERT_EQ(outbox.mark_receipted(std::vector{sent.digest, answered.digest}), StoreOutcome::done);
+    ASSERT_EQ(outbox.mark_refused(refused.digest, "not a region"), StoreOutcome::done);
+    std::vector<LabelFate> fates;
+    ASSERT_EQ(outbox.store_labels(std::vector{label_for(answered.digest)}, fates), StoreOutcome::done);
+    EXPECT_FALSE(outbox.payload(lying.digest));
+    EXPECT_EQ(outbox.unanswerable(asked), (std::vector{refused.digest, never_here, lying.digest}));
+  }
+  {
+    SQLite::Database damage(file.string(), SQLite::OPEN_READWRITE);
+    damage.exec("UPDATE inbox SET bytes='garbage'");
+  }
+  Outbox outbox(file);
+  EXPECT_TRUE(outbox.labels_after(0).empty());
+  EXPECT_EQ(outbox.unanswerable(asked),
+            (std::vector{refused.digest, never_here, lying.digest, answered.digest}));
+}
+
+TEST_F(OutboxTest, MergedLabelsAreForgottenButForTheNewestAndStayExactlyOnce) {
+  constexpr int kTooMany = 50;
+  std::vector<OutboundItem> items;
+  for (int n = 0; n < Outbox::kKeptMerged + kTooMany; ++n) items.push_back(outbound(make_request(n, 10), n));
+  const auto unmerged = outbound(make_request(100'000, 10), 0);
+  std::vector<std::string> digests;
+  std::vector<ArrivedLabel> labels;
+  for (const auto& item : items) digests.push_back(item.digest), labels.push_back(label_for(item.digest));
+  std::vector<LabelFate> fates;
+  std::int64_t last_row = 0;
+  {
+    Outbox outbox(file);
+    ASSERT_EQ(outbox.add(items), StoreOutcome::done);
+    ASSERT_EQ(outbox.mark_receipted(std::span(digests).subspan(1)), StoreOutcome::done);  // one is late
+    ASSERT_EQ(outbox.store_labels(labels, fates), StoreOutcome::done);
+    last_row = outbox.labels_after(0, items.size()).back().row_id;
+    ASSERT_EQ(outbox.forget_merged(last_row - kTooMany), StoreOutcome::done);
+    EXPECT_EQ(outbox.stats().labels, std::ssize(items)) << "less than is kept was merged";
+    ASSERT_EQ(outbox.add(std::vector{unmerged}), StoreOutcome::done);
+    for (int again = 0; again < 2; ++again) {
+      ASSERT_EQ(outbox.forget_merged(last_row), StoreOutcome::done);
+      EXPECT_EQ(outbox.stats().labels, Outbox::kKeptMerged);
+    }
+    ASSERT_EQ(outbox.store_labels(std::vector{label_for(unmerged.digest)}, fates), StoreOutcome::done);
+    ASSERT_EQ(outbox.forget_merged(last_row), StoreOutcome::done);
+    ASSERT_EQ(outbox.labels_after(last_row).size(), 1u) << "not merged yet";
+  }
+  Outbox outbox(file);
+  EXPECT_EQ(outbox.stats().receipted, Outbox::kKeptMerged);
+  EXPECT_EQ(outbox.pending(), 1) << "the late one is answered: it need not leave any more";
+  EXPECT_FALSE(outbox.request(digests.front()));
+  EXPECT_TRUE(outbox.request(digests.back()));
+  EXPECT_EQ(SQLite::Database(file.string()).execAndGet("SELECT COUNT(*) FROM payloads").getInt(), 1);
+  // The station repeats a label that was forgotten, and one that was kept.
+  ASSERT_EQ(outbox.store_labels(std::vector{labels.front(), labels.back()}, fates), StoreOutcome::done);
+  EXPECT_EQ(fates, (std::vector{LabelFate::unknown_request, LabelFate::duplicate}));
+  const auto after = outbox.labels_after(last_row);
+  ASSERT_EQ(after.size(), 1u) << "a label had its effect a second time";
+  EXPECT_EQ(after[0].reply.request_digest, unmerged.digest);
+}
+
+TEST_F(OutboxTest, OnlyTheNewestRefusalsAreKept) {
+  Outbox outbox(file);
+  std::vector<OutboundItem> items;
+  for (int n = 0; n < Outbox::kKeptRefused + 7; ++n) items.push_back(outbound(make_request(n, 10), n));
+  ASSERT_EQ(outbox.add(items), StoreOutcome::done);
+  for (const auto& item : items) ASSERT_EQ(outbox.mark_refused(item.digest, "no"), StoreOutcome::done);
+  EXPECT_EQ(outbox.stats().refused, Outbox::kKeptRefused);
+  EXPECT_FALSE(outbox.request(items[6].digest));
+  EXPECT_TRUE(outbox.request(items[7].digest));
+  const std::vector both{items[6].digest, items[7].digest};
+  EXPECT_EQ(outbox.unanswerable(both), both);
+  EXPECT_EQ(SQLite::Database(file.string()).execAndGet("SELECT COUNT(*) FROM payloads").getInt(),
+            Outbox::kKeptRefused);
 }
 
 TEST_F(OutboxTest, ManyThreadsAddWhileOneSends) {
@@ -225,28 +309,9 @@ TEST_F(OutboxTest, BitFlipsAreFoundAndCostAtMostTheirOwnRecords) {
   RecordProperty("restarts", restarts);
 }
 
-/// A file system of 4 MiB, so that "full" is real.
-class SmallDisk {
- public:
-  explicit SmallDisk(const fs::path& at) : at_(at) {
-    fs::create_directories(at_);
-    mounted_ = ::mount("tmpfs", at_.c_str(), "tmpfs", 0, "size=4m") == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount(at_.c_str());
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  bool mounted() const { return mounted_; }
-
- private:
-  fs::path at_;
-  bool mounted_ = false;
-};
-
 TEST_F(OutboxTest, AFullDiskLosesNothingAndHealsWhenThereIsSpace) {
   const fs::path at = folder / "disk";
-  SmallDisk disk(at);
+  const driftloop::test::SmallDisk disk(at, "4m");
   if (!disk.mounted()) GTEST_SKIP() << "this process may not mount a tmpfs (needs root)";
   std::set<std::string> accepted;
   Outbox outbox(at / "outbox.sqlite");
