@@ -40,10 +40,9 @@ std::string guard_note(const adapt::JudgeReport& judged) {
     return "too few guard pixels (" + pixels + "): the live model stays";
   if (judged.guard_pixels == 0) return "no guard set: every candidate goes live";
   char text[128];
-  std::snprintf(text, sizeof text,
-                "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %s pixels)",
-                100 * judged.live_score, 100 * judged.candidate_score, 100 * judged.standard_error,
-                pixels.c_str());
+  std::snprintf(
+      text, sizeof text, "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %s pixels)",
+      100 * judged.live_score, 100 * judged.candidate_score, 100 * judged.standard_error, pixels.c_str());
   return text;
 }
 

@@ -1,17 +1,11 @@
 #include "station/station.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <deque>
 #include <set>
 
 #include "config/check.h"
-#include "config/durable_file.h"
+#include "config/folder_lock.h"
 
 namespace driftloop::station {
 namespace {
@@ -23,27 +17,6 @@ constexpr std::size_t kAnswersPerStep = 16;
 constexpr std::size_t kLeasedAhead = 64;
 constexpr auto kPause = std::chrono::seconds(2);  // before trying again what could not be done
 constexpr const char* kAutomatic = "automatic";   // the holder of what a label source answers by itself
-
-/// A folder is held by one process at a time, until its end, however it ends.
-class StateLock {
- public:
-  explicit StateLock(const std::filesystem::path& folder) {
-    config::make_folder(folder);
-    const auto file = folder / "lock";
-    fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd_ < 0) throw Error("cannot open " + file.string() + ": " + std::strerror(errno));
-    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
-    ::close(fd_);
-    throw Error("the state folder " + folder.string() +
-                " is in use by another driftloop-station (stop it, or give this one its own --state)");
-  }
-  StateLock(const StateLock&) = delete;
-  StateLock& operator=(const StateLock&) = delete;
-  ~StateLock() { ::close(fd_); }
-
- private:
-  int fd_ = -1;
-};
 
 /// What arrives goes to the ledger; what the ledger has goes out.
 class LedgerDesk : public uplink::StationHandler {
@@ -117,7 +90,7 @@ std::filesystem::path ledger_file(const std::filesystem::path& state) {
 struct Station::Impl {
   explicit Impl(const StationOptions& o)
       : options(o),
-        lock(o.state),
+        lock(o.state, "driftloop-station", "stop it, or give this one its own --state"),
         source(make_label_source(o.labels)),
         ledger(ledger_file(o.state)),
         desk(ledger),
@@ -131,7 +104,7 @@ struct Station::Impl {
   void lease_more(Clock::time_point now);
 
   StationOptions options;
-  StateLock lock;
+  config::FolderLock lock;
   std::unique_ptr<LabelSource> source;
   Ledger ledger;
   LedgerDesk desk;
