@@ -16,7 +16,7 @@ struct RunOptions {
   std::string target = "streetsim:street?frames=120&stride=4&width=256&height=144";  // the pool; its labels
                                                                                      // go to the oracle only
   std::string target_split;
-  std::string eval = "streetsim:street?frames=60&seed=1001&width=256&height=144";  // scored after each round
+  std::string eval = "streetsim:street?frames=60&seed=1002&width=256&height=144";  // scored after each round
   std::string eval_split;
   int warmup_steps = 240;  // supervised on the source; every arm starts from there
   int rounds = 3;

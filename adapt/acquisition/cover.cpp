@@ -1,7 +1,9 @@
 // cover (ours): ask what is typical of the parts of the pool that nothing was asked about yet. Tiles of all
 // frames are clustered by the teacher's features into (asked + n) clusters; those that hold an asked tile are
 // covered; from the n heaviest others the tile nearest to the centre is asked. Uncertainty never asks where
-// the net is confidently wrong; this does.
+// the net is confidently wrong; this does. Clusters go where tiles are many: with tiles that all count alike
+// the regions asked for have the pool's class frequencies, as random ones have. So a tile counts by its
+// predicted class, rare ones more (options: cover.balance).
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -173,12 +175,9 @@ Selection Cover::do_select(PoolView& pool, const SelectRequest& request) {
   cluster_tiles(gathered, features, centres);
 
   Selection selection;
-  const auto chosen = choose_cover(
-      gathered.tiles, centres.size(0),
-      {.count = budget.total,
-       .per_frame = budget.per_frame,
-       .seed = request.seed,
-       .member = request.options.cover.member == "any" ? CoverMember::any : CoverMember::typical});
+  const auto chosen =
+      choose_cover(gathered.tiles, centres.size(0),
+                   {.count = budget.total, .per_frame = budget.per_frame, .seed = request.seed});
   for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
     const auto& tile = gathered.tiles[chosen[rank]];
     const auto frame = static_cast<std::size_t>(tile.frame);

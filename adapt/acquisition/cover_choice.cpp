@@ -18,8 +18,7 @@ struct Cluster {
   std::size_t next = 0;
 };
 
-std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t clusters,
-                            const CoverLimits& limits) {
+std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t clusters, std::uint64_t seed) {
   std::vector<Cluster> gathered(static_cast<std::size_t>(clusters));
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     DL_CHECK(tiles[i].cluster >= 0 && tiles[i].cluster < clusters, tiles[i].cluster, clusters);
@@ -30,11 +29,10 @@ std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t cl
     else
       cluster.open.push_back(i);
   }
-  SeededRng rng(mix64(limits.seed));
+  SeededRng rng(mix64(seed));
   for (auto& cluster : gathered) {
     if (cluster.open.empty()) continue;
     rng.shuffle(cluster.open);
-    if (limits.member == CoverMember::any) continue;
     const auto nearer = [&](std::size_t a, std::size_t b) {
       return std::tie(tiles[b].similarity, a) < std::tie(tiles[a].similarity, b);
     };
@@ -63,7 +61,7 @@ Turn turn_of(const std::vector<Cluster>& clusters, std::size_t c) {
 
 std::vector<std::size_t> choose_cover(const std::vector<CoverTile>& tiles, std::int64_t clusters,
                                       const CoverLimits& limits) {
-  auto gathered = gather(tiles, clusters, limits);
+  auto gathered = gather(tiles, clusters, limits.seed);
   std::priority_queue<Turn> turns;
   for (std::size_t c = 0; c < gathered.size(); ++c)
     if (!gathered[c].open.empty()) turns.push(turn_of(gathered, c));

@@ -14,18 +14,14 @@ struct CoverTile {
   enum class State : std::uint8_t { open, asked } state = State::open;
 };
 
-/// Which tile of an uncovered cluster is asked: the one nearest to the centre, or any of it, drawn at random.
-enum class CoverMember : std::uint8_t { typical, any };
-
 struct CoverLimits {
   std::int64_t count;      // tiles to ask
   std::int64_t per_frame;  // of one frame
   std::uint64_t seed;
-  CoverMember member = CoverMember::typical;
 };
 
 /// Indices into `tiles`, in the order they are to be asked. First the uncovered clusters (those without an
-/// asked tile), the heaviest first, one tile each (CoverMember). While tiles are wanted, the
+/// asked tile), the heaviest first, one tile each: the nearest to the centre. While tiles are wanted, the
 /// next goes to the cluster with the largest mass / (asked + 1), so that asking follows mass; after the
 /// nearest, a cluster gives its tiles at random, since the next nearest ones are often the same thing in the
 /// next video frame. Always `count`, unless the open tiles or the frames' limits run out.

@@ -8,8 +8,6 @@
 namespace driftloop::adapt {
 
 void describe(config::Fields& f, CoverOptions& o) {
-  f.choice("member", o.member, {"typical", "any"},
-           "which region of an uncovered cluster: the nearest to its centre, or any of it, at random");
   f.field("balance", o.balance, {0, 1},
           "0 = clusters follow area, 1 = every predicted class gets as many; between: share^-balance");
   f.field("max_clusters", o.max_clusters, {1, 65'536},

@@ -9,12 +9,11 @@
 namespace driftloop::adapt {
 
 struct CoverOptions {
-  std::string member = "typical";  // of an uncovered cluster: "typical" = nearest to its centre, "any"
-  double balance = 0;  // tiles count by (share of their predicted class)^-balance: 0 = by area, 1 = every
-                       // predicted class alike
-  int max_clusters = 1024;     // caps the cost of k-means; beyond it several regions a cluster are asked
-  int fit_tiles = 40'000;      // tiles that k-means is fitted on
-  int max_tiles = 200'000;     // tiles kept as candidates over the whole pool (at least 2 per region asked)
+  double balance = 0.5;     // tiles count by (share of their predicted class)^-balance: 0 = clusters follow
+                            // area, 1 = every predicted class gets as many
+  int max_clusters = 1024;  // caps the cost of k-means; beyond it several regions a cluster are asked
+  int fit_tiles = 40'000;   // tiles that k-means is fitted on
+  int max_tiles = 200'000;  // tiles kept as candidates over the whole pool (at least 2 per region asked)
   int kmeans_iterations = 10;  // Lloyd iterations
 };
 void describe(config::Fields& f, CoverOptions& o);

@@ -6,6 +6,7 @@
 
 #include "adapt/acquisition/cosine_kmeans.h"
 #include "adapt/acquisition/cover_choice.h"
+#include "adapt/acquisition/seeded_rng.h"
 #include "adapt/acquisition/tile_features.h"
 #include "tests/adapt/synthetic_pool.h"
 
@@ -31,6 +32,15 @@ TEST(TileFeatures, LargeTilesAverageAndSmallOnesShare) {
   EXPECT_TRUE(large.allclose(mean / mean.norm(), 1e-4, 1e-5));
   const auto small = tile_features(feature, TileGrid({32, 32}, 4));
   EXPECT_TRUE(small[0].allclose(small[9], 1e-4, 1e-5)) << "tiles (0, 0) and (1, 1) lie in one cell";
+}
+
+TEST(TileFeatures, ClassOfATileIsTheLikeliestOnTheWhole) {
+  auto prob = at::full({3, 17, 26}, 0.1F);
+  prob[0] += 0.3;                                 // class 0 everywhere,
+  prob.slice(1, 0, 8).slice(2, 8, 13)[2] += 0.6;  // class 2 on five of the eight columns of tile 1,
+  prob.slice(1, 8, 12).slice(2, 0, 4)[1] += 0.6;  // class 1 on a quarter of tile 3
+  prob[1].slice(0, 16, 17).fill_(1);              // and below the last whole tile
+  EXPECT_TRUE(tile_classes(prob, TileGrid({26, 17}, 8)).equal(at::tensor({0, 2, 0, 0, 0, 0}, at::kLong)));
 }
 
 TEST(TileFeatures, TilesTouchingFollowTheMask) {
@@ -64,6 +74,30 @@ TEST(CosineKmeans, FindsPlantedClusters) {
   EXPECT_GT(nearest.similarity.min().item<float>(), 0.9F);
 }
 
+TEST(CosineKmeans, HeavyRowsDrawTheCentres) {
+  const auto rows = planted_rows(2, 200, 8);
+  const auto near_first = [&](const at::Tensor& weight) {
+    int count = 0;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      const auto centres =
+          cosine_kmeans(rows, {.clusters = 8, .iterations = 3, .seed = mix64(seed), .weight_n = weight});
+      count += centres.select(1, 0).gt(centres.select(1, 1)).sum().item<int>();
+    }
+    return count;
+  };
+  const auto light = at::cat({at::full({200}, 0.05F), at::ones({200})});
+  EXPECT_NEAR(near_first({}), 80, 25);
+  EXPECT_NEAR(near_first(at::ones({400})), near_first({}), 0) << "equal weights are none";
+  EXPECT_LT(near_first(light), 25);
+}
+
+TEST(CosineKmeans, ACentreIsTheWeightedMeanOfItsRows) {
+  const auto rows = at::tensor({1.0F, 0.0F, 0.0F, 1.0F}).reshape({2, 2});
+  const auto centre =
+      cosine_kmeans(rows, {.clusters = 1, .iterations = 5, .seed = 1, .weight_n = at::tensor({3.0F, 1.0F})});
+  EXPECT_NEAR(centre[0][0].item<float>() / centre[0][1].item<float>(), 3, 1e-4);
+}
+
 TEST(CosineKmeans, IsRepeatableAndTakesNoMoreClustersThanRows) {
   const auto rows = planted_rows(3, 10, 8);
   const KmeansOptions options{.clusters = 5, .iterations = 10, .seed = 9};
@@ -90,6 +124,15 @@ TEST(ChooseCover, HeaviestUncoveredFirstThenByMass) {
   for (const auto i : chosen) clusters.push_back(tiles[i].cluster);
   EXPECT_EQ(clusters, (std::vector<std::int64_t>{2, 0, 1, 1}));
   EXPECT_FLOAT_EQ(tiles[chosen[0]].similarity, 0.54F) << "the nearest to the centre";
+}
+
+TEST(ChooseCover, MassIsWeight) {
+  std::vector<CoverTile> tiles;
+  for (int i = 0; i < 30; ++i) tiles.push_back({.frame = i, .tile = 0, .cluster = 0, .similarity = 0.5F});
+  for (int i = 0; i < 3; ++i)
+    tiles.push_back({.frame = i, .tile = 1, .cluster = 1, .similarity = 0.5F, .weight = 20});
+  const auto chosen = choose_cover(tiles, 2, {.count = 1, .per_frame = 9, .seed = 1});
+  EXPECT_EQ(tiles[chosen.at(0)].cluster, 1) << "three tiles of weight 20 are more than thirty of weight 1";
 }
 
 TEST(ChooseCover, UsesTheWholeBudgetUnderALimitPerFrame) {
@@ -138,6 +181,30 @@ std::set<int> kinds_asked(const std::string& strategy) {
 TEST(Cover, AsksEveryKindWhereEntropyAsksOne) {
   EXPECT_EQ(kinds_asked("cover").size(), 6U);
   EXPECT_EQ(kinds_asked("entropy").size(), 1U);
+}
+
+/// Frames of class 0 but for two tiles in 72, of class 1; features are the same everywhere but for noise.
+int rare_asked(double balance) {
+  auto pool = planted_pool();
+  at::manual_seed(7);
+  for (auto& frame : pool.frames) {
+    auto logits = at::zeros({6, 48, 96});
+    logits[0] += 5;
+    logits.slice(1, 8, 16).slice(2, 8, 24)[1] += 9;
+    frame.prediction = {logits.softmax(0), at::randn({8, 6, 12})};
+  }
+  SelectRequest request;
+  request.budget.pixels = 36L * 64;
+  request.options.cover.balance = balance;
+  int rare = 0;
+  for (const auto& region : make_strategy("cover")->select(pool, request).regions)
+    rare += region.box_px.y == 8 && (region.box_px.x == 8 || region.box_px.x == 16);
+  return rare;
+}
+
+TEST(Cover, BalanceAsksMoreOfRarePredictions) {
+  EXPECT_LE(rare_asked(0), 4);
+  EXPECT_GE(rare_asked(1), 8) << "of the 12 there are";
 }
 
 TEST(Cover, GoesOnWithWhatIsNotCovered) {

@@ -89,7 +89,7 @@ TEST_F(EngineTest, AResumedRunIsTheRun) {
     ASSERT_TRUE(third.load(folder_ / optimiser));
     third.train({3});
     third.judge();
-    EXPECT_EQ(weights_of(third), weights_of(whole)) << optimiser;
+    EXPECT_TRUE(weights_of(third) == weights_of(whole)) << optimiser;
   }
 }
 
@@ -98,7 +98,7 @@ TEST_F(EngineTest, WithoutLabelsTheLiveModelIsNotReplaced) {
   const std::string before = weights_of(engine);
   engine.train({2});
   EXPECT_EQ(engine.judge().verdict, Verdict::no_guard);
-  EXPECT_EQ(weights_of(engine), before);
+  EXPECT_TRUE(weights_of(engine) == before) << "the live model changed";
 }
 
 TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
@@ -112,13 +112,15 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   EngineOptions harmful = tiny();
   harmful.train.rate = 1;  // blows the net up
   harmful.guard.tolerance = 0;
+  harmful.guard.share = 0.5;  // enough regions that chance is small beside the harm
+  harmful.acquisition.share_per_round = 0.2;
   Engine victim = make(harmful);
   victim.load_weights(folder_ / "good.safetensors");
   victim.merge(answer(victim.propose(victim.budget(), {})));
   victim.train({5});
   const auto judged = victim.judge();
   EXPECT_EQ(judged.verdict, Verdict::rolled_back) << judged.live_score << ' ' << judged.candidate_score;
-  EXPECT_EQ(weights_of(victim), good);
+  EXPECT_TRUE(weights_of(victim) == good) << "the live model changed";
   EXPECT_DOUBLE_EQ(victim.evaluate(*target_, Role::candidate, {}).miou,
                    victim.evaluate(*target_, Role::live, {}).miou);
 }
