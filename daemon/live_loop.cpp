@@ -274,13 +274,15 @@ bool LiveLoop::wait_for_frames(std::size_t at_least) {
 std::string LiveLoop::record_of(const adapt::JudgeReport& judged) const {
   const auto labels = engine_.labels();
   const auto& s = place_.seconds;
+  std::set<std::string> asked_frames;
+  for (const auto& region : engine_.asked()) asked_frames.insert(region.frame_id);
   const auto weights = "models/round_" + std::to_string(place_.round) + ".safetensors";
   return nlohmann::json{{"round", place_.round},
                         {"steps", engine_.step()},
                         {"labelled_pixels", labels.train_pixels + labels.guard_pixels},
                         {"regions", labels.regions},
                         {"asked_regions", engine_.asked().size()},
-                        {"frames", parts_.store.list().size()},
+                        {"frames", asked_frames.size()},
                         {"bytes_sent", parts_.status.bytes_sent()},
                         {"bytes_received", parts_.status.bytes_received()},
                         {"verdict", verdict_text(judged.verdict)},

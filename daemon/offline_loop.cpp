@@ -235,8 +235,11 @@ std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed
     for (const auto& box : boxes[id]) truth(box).copyTo(labels(box));
     const auto old_view = before.view(image, adapt::Role::live),
                new_view = after.view(image, adapt::Role::live);
+    const std::size_t asked = boxes[id].size();
     Picture picture{
-        "Frame " + id, std::to_string(boxes[id].size()) + " regions of this frame were asked for", {}};
+        "Frame " + id,
+        std::to_string(asked) + (asked == 1 ? " region" : " regions") + " of this frame asked for",
+        {}};
     picture.panels = {photo("frame", image),
                       photo("prediction before", overlay_classes(image, old_view.label)),
                       photo("prediction after", overlay_classes(image, new_view.label)),

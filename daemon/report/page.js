@@ -64,6 +64,9 @@
   }
   const tip = { callbacks: { label: (item) => ` ${item.dataset.label}: ${item.parsed.y.toFixed(1)} %` } };
 
+  // From 0, to the next 5 % above the best: at a full scale of 100 % a difference of some points cannot be seen.
+  const best = Math.max(0, ...data.arms.flatMap((arm) => arm.rounds.map((round) => percent(round.miou) ?? 0)));
+  const top = Math.min(100, 5 * Math.ceil((best + 1) / 5));
   const numbers = data.arms.flatMap((arm) => arm.rounds.map((round) => round.round));
   const first = Math.min(...numbers), final = Math.max(...numbers);
   draw("chart-rounds", {
@@ -81,7 +84,7 @@
       plugins: { tooltip: tip },
       scales: {
         x: { type: "linear", title: { display: true, text: "round" }, ticks: { stepSize: 1, precision: 0 } },
-        y: shareAxis("mIoU"),
+        y: { ...shareAxis("mIoU"), max: top },
       },
     },
   });
