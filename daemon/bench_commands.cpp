@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "config/check.h"
+#include "config/durable_file.h"
 #include "config/layers.h"
 #include "daemon/arm_jobs.h"
 #include "daemon/commands.h"
@@ -40,6 +41,10 @@ int run_bench(const BenchArguments& arguments) {
   const std::string command = command_text(
       "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed), arguments.sets);
   const RunFolder folder(out, command);
+  if (const fs::path begun = out / "run.yaml";
+      fs::exists(begun) && config::read_file(begun) != config::to_yaml(options, config::Comments::help))
+    throw Error(begun.string() + " has other settings than preset '" + arguments.preset +
+                "' has now, so going on would mix two runs: give another --out");
   write_run_file(options, out);
   StopSignals signals;
   ProgressLine line;

@@ -154,6 +154,9 @@ TEST_F(BadInput, RunFolderOfAnotherCommand) {
   refused({kDriftloop, "bench", "streetsim", "--out", out, "--seed", "2"},
           {out, "driftloop bench streetsim --seed 1'", "another --out"});
   refused({kDriftloop, "demo", "--out", out}, {out, "driftloop bench streetsim --seed 1'", "another --out"});
+  std::ofstream(folder_ / "run_folder" / "run.yaml") << "title: the preset as it was\n";
+  refused({kDriftloop, "bench", "streetsim", "--out", out, "--seed", "1"},
+          {out + "/run.yaml", "other settings", "another --out"});
 }
 
 TEST_F(BadInput, CorruptLabel) {
