@@ -45,6 +45,23 @@ void Health::died(Owner owner, std::string why) {
   if (!death_) death_ = Death{owner, std::move(why)};
 }
 
+void Health::degraded(Owner owner, std::string why) {
+  why.erase(std::min(why.find('\n'), why.size()));
+  const std::lock_guard lock(mutex_);
+  of(owner).trouble = std::move(why);
+  of(owner).is_ready = true;
+}
+
+void Health::recovered(Owner owner) {
+  const std::lock_guard lock(mutex_);
+  of(owner).trouble.clear();
+}
+
+std::string Health::trouble(Owner owner) const {
+  const std::lock_guard lock(mutex_);
+  return of(owner).trouble;
+}
+
 bool Health::all_ready() const {
   for (const auto& state : states_)
     if (!state.is_ready) return false;

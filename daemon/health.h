@@ -32,9 +32,15 @@ class Health {
   /// It did all there was to do (a finite source ended): nothing more is expected of it.
   void finished(Owner owner);
   void died(Owner owner, std::string why);
+  /// The owner cannot do its work for now (a missing camera, a state of another model), but lives and tries again; the
+  /// others go on. `why` is one line for people. Counts as ready: the service is up, and says what it lacks.
+  void degraded(Owner owner, std::string why);
+  void recovered(Owner owner);
 
   bool all_ready() const;
   bool is_finished(Owner owner) const;
+  /// Why the owner is degraded, "" while it is not.
+  std::string trouble(Owner owner) const;
   /// The first death.
   std::optional<Death> death() const;
   /// True once every owner that has work made progress since the last call that returned true.
@@ -45,6 +51,7 @@ class Health {
     std::atomic<std::uint64_t> moves{0};
     std::atomic<bool> is_ready{false}, is_finished{false};
     std::uint64_t seen = 0;  // of moves, by all_moved()
+    std::string trouble;     // under mutex_
   };
   State& of(Owner owner) { return states_[static_cast<std::size_t>(owner)]; }
   const State& of(Owner owner) const { return states_[static_cast<std::size_t>(owner)]; }

@@ -29,6 +29,18 @@ TEST(Health, ReadyWhenAllAre) {
   EXPECT_TRUE(health.all_ready());
 }
 
+TEST(Health, ADegradedOwnerIsReadyAndSaysWhy) {
+  Health health;
+  for (const auto owner : {Owner::adapt, Owner::uplink}) health.ready(owner);
+  health.degraded(Owner::capture, "no such camera\nand a stack");
+  EXPECT_TRUE(health.all_ready()) << "the service is up and says what it lacks";
+  EXPECT_FALSE(health.death());
+  EXPECT_EQ(health.trouble(Owner::capture), "no such camera");
+  EXPECT_EQ(health.trouble(Owner::adapt), "");
+  health.recovered(Owner::capture);
+  EXPECT_EQ(health.trouble(Owner::capture), "");
+}
+
 TEST(Health, DeathOfAThreadHasItsCause) {
   Health health;
   start_owner(Owner::uplink, health, [](std::stop_token) { throw Error("the key is wrong"); }).join();
