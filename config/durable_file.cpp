@@ -60,8 +60,10 @@ void write_durably_with(const fs::path& path, const std::function<void(const fs:
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_path(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY);
+  sync_folder(path.has_parent_path() ? path.parent_path() : fs::path("."));
 }
+
+void sync_folder(const fs::path& folder) { sync_path(folder, O_RDONLY | O_DIRECTORY); }
 
 void write_durably(const fs::path& path, std::string_view content, unsigned mode) {
   write_durably_with(path, [&](const fs::path& temporary) {

@@ -17,6 +17,9 @@ void write_durably(const std::filesystem::path& path, std::string_view content, 
 void write_durably_with(const std::filesystem::path& path,
                         const std::function<void(const std::filesystem::path& temporary)>& writer);
 
+/// Makes what was renamed or made in the folder durable. Throws Error.
+void sync_folder(const std::filesystem::path& folder);
+
 /// The whole file. Throws Error when it cannot be opened or read.
 std::string read_file(const std::filesystem::path& path);
 

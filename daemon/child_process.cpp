@@ -70,6 +70,10 @@ void ChildProcess::terminate() {
   if (pid_ > 0 && !status_) ::kill(pid_, SIGTERM);
 }
 
+void ChildProcess::kill() {
+  if (pid_ > 0 && !status_) ::kill(pid_, SIGKILL);
+}
+
 std::optional<int> ChildProcess::wait(std::chrono::milliseconds timeout) {
   if (status_) return status_;
   pollfd ended{pid_fd_, POLLIN, 0};

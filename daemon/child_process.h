@@ -24,6 +24,7 @@ class ChildProcess {
   /// it), nothing before.
   std::optional<int> wait(std::chrono::milliseconds timeout);
   void terminate();
+  void kill();
   pid_t pid() const { return pid_; }
   const std::filesystem::path& log() const { return log_; }
   /// The last lines of its log, for an error message.

@@ -47,19 +47,28 @@ std::vector<std::string> lines_of(const DaemonOptions& options) {
 }  // namespace
 
 void describe(config::Fields& f, LoopOptions& o) {
-  f.field("rounds", o.rounds, {0, 1'000'000}, "rounds until the daemon ends; 0 = for ever");
+  f.field("rounds", o.rounds, {0, 1'000'000}, "rounds after which learning ends; 0 = it goes on for ever");
+  f.choice("at_end", o.at_end, {"idle", "exit"},
+           "after the last round: idle (capture and link go on) or exit (for scripts)");
   f.field("min_frames", o.min_frames, {1, 10'000'000},
           "frames in the store before the first regions are asked for (a finite source may end with fewer)");
   f.field("steps_per_round", o.steps_per_round, {1, 100'000'000}, "training steps in each round");
-  f.field("save_every_steps", o.save_every_steps, {1, 1'000'000},
-          "training steps between two saved states: what a power cut may cost");
+  f.field(
+      "save_every_s", o.save_every_s, {0, 86'400},
+      "seconds of training between two saved states: what a power cut may cost; more often wears the flash");
   f.field(
       "label_wait_s", o.label_wait_s, {0, 1e9},
       "seconds to wait for the answers of a round, then it goes on with what came; before the first label "
       "ever it waits on");
   f.field("label_share", o.label_share, {0, 1}, "share of the asked regions that is enough to go on");
-  f.field("max_pending", o.max_pending, {1, 10'000'000},
-          "unanswered regions beyond which no new ones are asked");
+  f.field(
+      "max_pending", o.max_pending, {1, 10'000'000},
+      "unanswered regions at any time, beyond which no new ones are asked: their frames cannot be evicted");
+  f.field("regions_per_day", o.regions_per_day, {0, 1e9}, "regions asked of people a day; 0 = no limit");
+  f.field("label_seconds_per_day", o.label_seconds_per_day, {0, 1e9},
+          "seconds of people's time asked for a day; 0 = no limit");
+  f.field("seconds_per_region", o.seconds_per_region, {0.1, 3600},
+          "what one region is reckoned to take a person, seconds");
   f.field("weights", o.weights, "start weights of the live model, a .safetensors file");
   f.field("keep_rounds", o.keep_rounds, "keep models/round_<n>.safetensors of every round");
   f.field("context_px", o.context_px, {0, 1024}, "surroundings sent with a region, pixels on each side");
@@ -70,6 +79,20 @@ void describe(config::Fields& f, LoopOptions& o) {
           "folder:DIR; empty = source-free");
   f.field("warmup_steps", o.warmup_steps, {0, 100'000'000},
           "without weights: training steps on replay that make the first model");
+  f.field(
+      "live_hook", o.live_hook,
+      "command run by /bin/sh after each publication of a live model, with DRIFTLOOP_LIVE (its folder) and "
+      "DRIFTLOOP_ROUND set; at most 60 s");
+}
+
+DaemonOptions::DaemonOptions() {
+  auto& a = engine.acquisition;
+  a.region_px = 64;          // a person sees what it is; 8 px are for an oracle
+  a.regions_per_round = 50;  // a quarter of the day's regions: a round waits for its labels
+}
+
+AskLimits ask_limits(const LoopOptions& o) {
+  return {o.regions_per_day, o.label_seconds_per_day, o.seconds_per_region};
 }
 
 void describe(config::Fields& f, DaemonOptions& o) {
@@ -119,7 +142,12 @@ Reload reload_options(const DaemonOptions& running, const DaemonOptions& fresh) 
   now.gate = fresh.gate;
   now.loop.rounds = fresh.loop.rounds;
   now.loop.steps_per_round = fresh.loop.steps_per_round;
-  now.loop.save_every_steps = fresh.loop.save_every_steps;
+  now.loop.at_end = fresh.loop.at_end;
+  now.loop.save_every_s = fresh.loop.save_every_s;
+  now.loop.regions_per_day = fresh.loop.regions_per_day;
+  now.loop.label_seconds_per_day = fresh.loop.label_seconds_per_day;
+  now.loop.seconds_per_region = fresh.loop.seconds_per_region;
+  now.loop.live_hook = fresh.loop.live_hook;
   now.loop.label_wait_s = fresh.loop.label_wait_s;
   now.loop.label_share = fresh.loop.label_share;
   now.loop.max_pending = fresh.loop.max_pending;

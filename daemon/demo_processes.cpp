@@ -56,6 +56,9 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   d.link.vehicle_id = d.vehicle_id;
   d.engine = arm_options(options, options.engine.acquisition.strategy);
   d.loop.rounds = options.rounds;
+  d.loop.at_end = "exit";
+  d.loop.regions_per_day = d.loop.label_seconds_per_day = 0;  // an oracle answers
+  d.loop.max_pending = 1'000'000;
   d.loop.min_frames = demo.frames;
   d.loop.steps_per_round = options.steps_per_round;
   d.loop.label_share = 1;

@@ -17,7 +17,7 @@
 #include "daemon/capture_thread.h"
 #include "daemon/daemon_options.h"
 #include "daemon/health.h"
-#include "daemon/live_loop.h"
+#include "daemon/learner_thread.h"
 #include "daemon/uplink_thread.h"
 
 namespace driftloop::daemon {
@@ -28,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kHostFile = "/etc/driftloop/driftloopd.yaml";
 constexpr auto kTick = std::chrono::milliseconds(200);        // between two looks at the threads
 constexpr auto kStopLimit = std::chrono::milliseconds(4500);  // of 5 s; what is saved is enough to go on from
+constexpr auto kLinkShare = std::chrono::milliseconds(500);   // of that, kept for the link
 
 struct Arguments {
   std::string config_file;
@@ -88,23 +89,25 @@ class Daemon {
 
   int run() {
     start();
-    const bool good = supervise();
+    const auto end = supervise();
     manager_.stopping();
     const bool in_time = stop();
     status_.write(Clock::now(), LiveStatus::Ending::stopped);
+    int exit_status = end == End::death ? 1 : 0;
     if (const auto death = health_.death()) {
       spdlog::critical("{} ended: {}", owner_name(death->owner), death->why);
-      return 1;
+      exit_status = 1;
+    } else {
+      spdlog::info("stopped: {}", status_.line());
     }
-    spdlog::info("stopped: {}", status_.line());
-    // A step that takes this long is not waited for: the last saved state is whole, as after a kill.
+    // A thread that takes this long (a step on a slow CPU, a camera's driver) is not waited for: the last
+    // saved state is whole, as after a kill.
     if (!in_time) {
-      spdlog::warn(
-          "the learner did not reach the end of its step in time; it goes on from the last saved state");
+      spdlog::warn("a thread did not end in time; the next start goes on from the last saved state");
       spdlog::shutdown();
-      _exit(0);
+      _exit(exit_status);
     }
-    return good ? 0 : 1;
+    return exit_status;
   }
 
  private:
@@ -117,20 +120,18 @@ class Daemon {
                   std::move(stop));
     });
     adapt_ = start_owner(Owner::adapt, health_, [this](std::stop_token stop) {
-      LiveLoop loop({started_with_, pace_, state_, store_, outbox_, status_, health_, news_}, stop);
-      health_.ready(Owner::adapt);
-      loop.run();
-      health_.finished(Owner::adapt);
+      run_learner({started_with_, pace_, state_, store_, outbox_, status_, health_, news_}, std::move(stop));
     });
   }
 
-  /// Until a signal, the last round or a death. False after a death.
-  bool supervise() {
+  enum class End { asked_to, rounds_done, death };
+  /// Until a signal, a death, or the last round where the loop shall end then.
+  End supervise() {
     bool told_ready = false;
     while (!health_.death() && !health_.is_finished(Owner::adapt)) {
       const int signal = next_signal(kTick);
       if (signal == SIGHUP) reload();
-      if (signal == SIGTERM || signal == SIGINT) return true;
+      if (signal == SIGTERM || signal == SIGINT) return End::asked_to;
       if (!told_ready && health_.all_ready()) {
         told_ready = true;
         manager_.ready(status_.line());
@@ -139,7 +140,7 @@ class Daemon {
       manager_.tick(Clock::now(), health_, status_.line());
       status_.write(Clock::now());
     }
-    return !health_.death();
+    return health_.death() ? End::death : End::rounds_done;
   }
 
   void reload() {
@@ -161,17 +162,19 @@ class Daemon {
     manager_.ready(status_.line());
   }
 
-  /// The learner first (its last state is the dearest), the link last. False when the learner did not stop in
-  /// time.
+  /// The learner first (its last state is the dearest), the link last, one deadline over all. False when a
+  /// thread did not reach its end in time: then nothing may join it.
   bool stop() {
     adapt_.request_stop();
     capture_.request_stop();
     const auto limit = Clock::now() + kStopLimit;
-    while (!health_.is_finished(Owner::adapt) && !health_.death() && Clock::now() < limit)
-      next_signal(kTick / 10);
-    const bool in_time = health_.is_finished(Owner::adapt) || health_.death();
+    const auto wait_until = [&](auto condition, Clock::time_point until) {
+      while (!condition() && Clock::now() < until) next_signal(kTick / 10);
+      return condition();
+    };
+    wait_until([&] { return health_.has_left(Owner::adapt); }, limit - kLinkShare);
     uplink_.request_stop();
-    return in_time;
+    return wait_until([&] { return health_.all_left(); }, limit);
   }
 
   const Arguments& arguments_;
@@ -236,9 +239,9 @@ int main(int argc, char** argv) {
       "                    --set loop.weights=start.safetensors\n"
       "While it runs:    <state>/status.json says what it does, <state>/rounds.jsonl what each round "
       "brought,\n"
-      "                  <state>/live.safetensors is the live model. SIGTERM stops it within 5 s; started "
-      "again it\n"
-      "                  goes on where it was. SIGHUP reads gate.* and the pace of loop.* again.");
+      "                  <state>/live/ has the live model with its manifest. SIGTERM stops it within 5 s; "
+      "started again\n"
+      "                  it goes on where it was. SIGHUP reads gate.* and the pace of loop.* again.");
   CLI11_PARSE(app, argc, argv);
   daemon::set_up_log();
   try {

@@ -61,7 +61,7 @@ Run add_eval(CLI::App& app) {
   auto arguments = std::make_shared<EvalArguments>();
   command
       ->add_option("--weights", arguments->weights,
-                   "a model.safetensors of a run, or live.safetensors of a vehicle")
+                   "a model.safetensors of a run, or live/model.safetensors of a vehicle")
       ->required();
   command->add_option("--data", arguments->data, "kind:argument, for example camvid:/data/camvid")
       ->required();

@@ -68,6 +68,19 @@ bool Health::all_ready() const {
   return true;
 }
 
+void Health::left(Owner owner) {
+  of(owner).has_left = true;
+}
+
+bool Health::has_left(Owner owner) const {
+  return of(owner).has_left;
+}
+
+bool Health::all_left() const {
+  return std::all_of(states_.begin(), states_.end(),
+                     [](const State& state) { return state.has_left.load(); });
+}
+
 bool Health::is_finished(Owner owner) const {
   return of(owner).is_finished;
 }
@@ -93,6 +106,7 @@ std::jthread start_owner(Owner owner, Health& health, std::function<void(std::st
     } catch (...) {
       health.died(owner, "an exception of unknown type");
     }
+    health.left(owner);
   });
 }
 
@@ -121,8 +135,8 @@ void ServiceManager::stopping() {
 
 void ServiceManager::tick(std::chrono::steady_clock::time_point now, Health& health,
                           const std::string& status) {
-  // From a third of the period on, the moment all have moved: a slow owner has nearly the whole period.
-  if (period_.count() > 0 && now - last_fed_ >= period_ / 3 && health.all_moved()) {
+  // From a quarter of the period on, the moment all have moved: a slow owner has nearly the whole period.
+  if (period_.count() > 0 && now - last_fed_ >= period_ / 4 && health.all_moved()) {
     last_fed_ = now;
     notify("WATCHDOG=1");
   }

@@ -32,13 +32,18 @@ class Health {
   /// It did all there was to do (a finite source ended): nothing more is expected of it.
   void finished(Owner owner);
   void died(Owner owner, std::string why);
-  /// The owner cannot do its work for now (a missing camera, a state of another model), but lives and tries again; the
-  /// others go on. `why` is one line for people. Counts as ready: the service is up, and says what it lacks.
+  /// The owner's thread is at its very end: joining it takes no time.
+  void left(Owner owner);
+  /// The owner cannot do its work for now (a missing camera, a state of another model), but lives and tries
+  /// again; the others go on. `why` is one line for people. Counts as ready: the service is up, and says what
+  /// it lacks.
   void degraded(Owner owner, std::string why);
   void recovered(Owner owner);
 
   bool all_ready() const;
   bool is_finished(Owner owner) const;
+  bool has_left(Owner owner) const;
+  bool all_left() const;
   /// Why the owner is degraded, "" while it is not.
   std::string trouble(Owner owner) const;
   /// The first death.
@@ -49,7 +54,7 @@ class Health {
  private:
   struct State {
     std::atomic<std::uint64_t> moves{0};
-    std::atomic<bool> is_ready{false}, is_finished{false};
+    std::atomic<bool> is_ready{false}, is_finished{false}, has_left{false};
     std::uint64_t seen = 0;  // of moves, by all_moved()
     std::string trouble;     // under mutex_
   };
@@ -72,7 +77,8 @@ class ServiceManager {
   /// RELOADING with its time stamp; followed by ready().
   void reloading();
   void stopping();
-  /// Feeds the watchdog when every owner moved since it was last fed, and sends `status` when it changed.
+  /// Feeds the watchdog four times a period while every owner moved since it was last fed (a thread that
+  /// hangs is noticed after five quarters of the period at the latest), and sends `status` when it changed.
   void tick(std::chrono::steady_clock::time_point now, Health& health, const std::string& status);
 
  private:

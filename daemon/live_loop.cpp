@@ -11,33 +11,17 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "config/check.h"
 #include "daemon/judged.h"
+#include "daemon/stopwatch.h"
 
 namespace driftloop::daemon {
 namespace {
-using Clock = std::chrono::steady_clock;
-
 constexpr auto kLook = std::chrono::milliseconds(500);  // between two looks while waiting for the outside
-
-/// Adds the seconds of its life to a sum.
-class Stopwatch {
- public:
-  explicit Stopwatch(double& sum) : sum_(sum) {}
-  ~Stopwatch() { sum_ += seconds(); }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-
- private:
-  double& sum_;
-  Clock::time_point start_ = Clock::now();
-};
 
 }  // namespace
 
@@ -45,15 +29,20 @@ LiveLoop::End LiveLoop::run() {
   if (!has_model_ && !first_model()) return End::stopped;
   publish();  // what a kill may have left unpublished
   mark_asked_frames();
-  while (true) {
-    const int rounds = parts_.pace.get().rounds;
-    if (rounds > 0 && place_.round > rounds) break;
-    if (place_.stage == Stage::ask && !ask()) return End::stopped;
+  while (!stopping()) {
+    const auto pace = parts_.pace.get();
+    if (pace.rounds > 0 && place_.round > pace.rounds) {
+      show("done");
+      if (pace.at_end == "exit") return End::rounds_done;
+      idle();
+      continue;
+    }
+    if (place_.stage == Stage::ask && !ask()) break;
     if (place_.stage == Stage::wait) {
-      if (!queue_regions() || !wait_for_labels()) return End::stopped;
+      if (!queue_regions() || !wait_for_labels()) break;
       merge();
     }
-    if (!train()) return End::stopped;
+    if (!train()) break;
     show("judging");
     adapt::JudgeReport judged;
     {
@@ -62,69 +51,16 @@ LiveLoop::End LiveLoop::run() {
     }
     finish_round(judged);
   }
-  show("done");
-  return End::rounds_done;
+  return End::stopped;
 }
 
-/// Chooses this round's regions and saves the choice. When a stop comes first nothing is saved, and the next
-/// start chooses again.
-bool LiveLoop::ask() {
-  const auto pace = parts_.pace.get();
-  auto frames = static_cast<std::size_t>(engine_.asked().empty() ? pace.min_frames : 1);
-  while (wait_for_frames(frames)) {
-    show("proposing");
-    const Stopwatch watch(place_.seconds.propose);
-    const std::size_t before = engine_.asked().size();
-    const bool may_ask = static_cast<std::int64_t>(place_.pending.size()) < pace.max_pending;
-    if (!may_ask) spdlog::warn("{} regions have no answer yet: no new ones are asked", place_.pending.size());
-    if (may_ask) engine_.propose(engine_.budget(), stop_);
-    if (stopping()) return false;
-    std::vector<std::size_t> chosen;
-    for (std::size_t i = before; i < engine_.asked().size(); ++i) chosen.push_back(i);
-    if (chosen.empty() && place_.pending.empty() && engine_.labels().regions == 0) {
-      if (parts_.health.is_finished(Owner::capture))
-        throw Error("there is nothing to ask for in the " + std::to_string(parts_.store.list().size()) +
-                    " frames of the source: raise engine.acquisition.share_per_round, or give more frames");
-      frames = parts_.store.list().size() + 1;
-      continue;
-    }
-    code_regions(chosen);
-    place_.stage = Stage::wait;
-    save();
-    return true;
-  }
-  return false;
-}
-
-/// Puts the saved choice into the outbox: all of it in one transaction, or what an earlier run put there.
-bool LiveLoop::queue_regions() {
-  std::vector<std::size_t> of_this_round;
-  bool queued = false;
-  for (const auto& region : place_.pending) {
-    if (region.round != place_.round) continue;
-    of_this_round.push_back(region.index);
-    queued = queued || parts_.outbox.request(region.digest).has_value();
-  }
-  if (queued || of_this_round.empty()) {
-    items_.clear();
-  } else if (items_.empty()) {
-    std::erase_if(place_.pending, [&](const PendingRegion& region) { return region.round == place_.round; });
-    code_regions(of_this_round);
-    save();  // coded anew: the digests may differ where a picture came out with other bits
-  }
-  while (!items_.empty()) {
-    if (parts_.outbox.add(items_) == uplink::StoreOutcome::done) {
-      spdlog::info("round {}: {} regions queued", place_.round, items_.size());
-      items_.clear();
-      break;
-    }
-    show("proposing", "the disk is full: regions wait to be queued");
+/// Until a stop, or until a reload asks for more rounds.
+void LiveLoop::idle() {
+  const int rounds = parts_.pace.get().rounds;
+  while (!stopping() && parts_.pace.get().rounds == rounds) {
     parts_.news.wait(stop_, kLook);
     parts_.health.progress(Owner::adapt);
-    if (stopping()) return false;
   }
-  mark_asked_frames();
-  return true;
 }
 
 /// Until enough of this round's regions are answered, or the wait has been long enough. The wait begins anew
@@ -138,6 +74,7 @@ bool LiveLoop::wait_for_labels() {
   }
   std::int64_t seen_row = place_.merged_row;
   bool have_labels = engine_.labels().regions > 0;
+  std::optional<std::uint64_t> looked_at;  // the outbox's revision
   while (!stopping()) {
     for (const auto& label : parts_.outbox.labels_after(seen_row)) {
       seen_row = label.row_id;
@@ -145,8 +82,11 @@ bool LiveLoop::wait_for_labels() {
       open_of_all.erase(label.reply.request_digest);
       have_labels = have_labels || label.reply.outcome == uplink::LabelReply::Outcome::labelled;
     }
-    close_unanswerable(open);
-    close_unanswerable(open_of_all);
+    if (const auto revision = parts_.outbox.revision(); revision != looked_at) {
+      looked_at = revision;
+      close_unanswerable(open);
+      close_unanswerable(open_of_all);
+    }
     const auto pace = parts_.pace.get();
     const auto asked = static_cast<double>(place_.asked_this_round);
     const auto closed = asked - static_cast<double>(open.size());
@@ -172,29 +112,20 @@ void LiveLoop::merge() {
   const bool can_learn = engine_.labels().regions > 0 || parts_.options.engine.selftrain.before_labels;
   place_.train_until = engine_.step() + (can_learn ? parts_.pace.get().steps_per_round : 0);
   place_.stage = Stage::train;
-  save();
+  save(Extent::memory);
   mark_asked_frames();
 }
 
-/// In slices, each followed by a saved state; a stop ends at the next step, which is saved as well.
+/// In slices of loop.save_every_s, each followed by a saved state; a stop ends at the next step, which is
+/// saved as well.
 bool LiveLoop::train() {
   show("training");
   while (engine_.step() < place_.train_until && !stopping()) {
-    adapt::TrainRequest request;
-    const std::int64_t left = place_.train_until - engine_.step();
-    request.steps = static_cast<int>(std::min<std::int64_t>(left, parts_.pace.get().save_every_steps));
-    request.stop = stop_;
-    const std::int64_t step_before = engine_.step();
-    request.progress = [&](const adapt::TrainProgress& progress) {
-      parts_.health.progress(Owner::adapt);
-      shown_.step = step_before + progress.step;
-      parts_.status.loop(shown_);
-    };
-    adapt::TrainReport report;
-    {
-      const Stopwatch watch(place_.seconds.train);
-      report = engine_.train(request);
-    }
+    const auto report =
+        train_slice(engine_, place_.train_until, [&](const adapt::TrainProgress&, std::int64_t step) {
+          shown_.step = step;
+          parts_.status.loop(shown_);
+        });
     if (report.bad_steps > 0)
       spdlog::warn("{} training steps had no finite loss and were skipped", report.bad_steps);
     if (report.gave_up) spdlog::error("training gave up: the student went back to the live model");
@@ -202,9 +133,30 @@ bool LiveLoop::train() {
                  place_.round, engine_.step(), place_.train_until, report.source_loss, report.target_loss,
                  report.consistency_loss);
     if (report.gave_up || (report.steps == 0 && !report.stopped)) place_.train_until = engine_.step();
-    if (engine_.step() < place_.train_until || stopping()) save();
+    if (engine_.step() < place_.train_until || stopping()) save(Extent::all);
   }
   return !stopping();
+}
+
+/// Trains up to the step `until`, a stop, or the moment at which a state is due to be saved.
+adapt::TrainReport LiveLoop::train_slice(
+    adapt::Engine& engine, std::int64_t until,
+    const std::function<void(const adapt::TrainProgress&, std::int64_t step)>& progress) {
+  std::stop_source pause;
+  const std::stop_callback also_when_stopped(stop_, [&] { pause.request_stop(); });
+  const std::chrono::duration<double> slice(parts_.pace.get().save_every_s);
+  const auto start = std::chrono::steady_clock::now();
+  const std::int64_t step_before = engine.step();
+  adapt::TrainRequest request;
+  request.steps = static_cast<int>(until - step_before);
+  request.stop = pause.get_token();
+  request.progress = [&](const adapt::TrainProgress& done) {
+    parts_.health.progress(Owner::adapt);
+    progress(done, step_before + done.step);
+    if (std::chrono::steady_clock::now() - start >= slice) pause.request_stop();
+  };
+  const Stopwatch watch(place_.seconds.train);
+  return engine.train(request);
 }
 
 void LiveLoop::finish_round(const adapt::JudgeReport& judged) {
@@ -214,17 +166,19 @@ void LiveLoop::finish_round(const adapt::JudgeReport& judged) {
   shown_.candidate_score = judged.candidate_score;
   spdlog::info("round {}: {} (live {:.3f}, candidate {:.3f} over {} pixels)", place_.round,
                shown_.last_verdict, judged.live_score, judged.candidate_score, judged.guard_pixels);
+  if (judged.verdict == adapt::Verdict::promoted) place_.live_record = place_.last_record;
   ++place_.round;
   place_.stage = Stage::ask;
   place_.asked_this_round = 0;
   place_.seconds = {};
-  save();
+  save(Extent::all);
   publish();
 }
 
-/// The live model and the record of the last round, for others to read. Repeatable.
+/// The live model and the record of the last round, for others to read. Repeatable: what is out already
+/// stays.
 void LiveLoop::publish() {
-  engine_.save_weights(parts_.state.live_weights());
+  publish_live();
   if (place_.last_record.empty()) return;
   const auto record = nlohmann::json::parse(place_.last_record);
   const auto weights = record.at("weights").get<std::string>();
@@ -235,9 +189,10 @@ void LiveLoop::publish() {
   append_round(parts_.state.rounds(), place_.last_record);
 }
 
-/// Learner and place as one durable state. Waits for room on a full disk; a stop gives up waiting, and the
-/// next start goes on from the state before.
-void LiveLoop::save() {
+/// Learner and place as one durable state, or what of it is not weights (small: it is written at each step of
+/// the round, the weights as seldom as may be, for the flash's sake). Waits for room on a full disk; a stop
+/// gives up waiting, and the next start goes on from the state before.
+void LiveLoop::save(Extent) {
   const Stopwatch watch(place_.seconds.save);
   std::string problem;
   while (!(problem = parts_.state.space_problem()).empty()) {
@@ -248,27 +203,13 @@ void LiveLoop::save() {
   }
   place_.bytes_sent = parts_.status.bytes_sent();
   place_.bytes_received = parts_.status.bytes_received();
+  place_.ask_fund = budget_.fund();
   engine_.set_note(encode_place(place_));
   engine_.save(parts_.state.model());
   // Only now: a state without these labels will never be gone back to. On a full disk the next save does it.
   static_cast<void>(parts_.outbox.forget_merged(place_.merged_row));
   parts_.health.progress(Owner::adapt);
   show(shown_.phase);
-}
-
-bool LiveLoop::wait_for_frames(std::size_t at_least) {
-  while (!stopping()) {
-    const std::size_t frames = parts_.store.list().size();
-    const bool all_there = parts_.health.is_finished(Owner::capture);
-    if (frames >= at_least || (all_there && frames > 0)) return true;
-    if (all_there)
-      throw Error("the source " + parts_.options.camera.uri +
-                  " ended and no frame of it was kept: see camera.gate in status.json for why");
-    show("capturing");
-    parts_.news.wait(stop_, kLook);
-    parts_.health.progress(Owner::adapt);
-  }
-  return false;
 }
 
 std::string LiveLoop::record_of(const adapt::JudgeReport& judged) const {

@@ -1,6 +1,8 @@
 // The loop of the vehicle: ask -> wait -> merge -> train -> judge, for ever. Its thread owns the learner.
 #pragma once
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <stop_token>
@@ -14,6 +16,7 @@
 #include "daemon/latest.h"
 #include "daemon/live_place.h"
 #include "daemon/live_status.h"
+#include "daemon/publication.h"
 #include "daemon/region_codec.h"
 #include "daemon/state_folder.h"
 #include "daemon/store_pool.h"
@@ -31,6 +34,7 @@ struct LiveParts {
   LiveStatus& status;
   Health& health;
   News& news;
+  std::function<Now()> now = now_here;  // for what a day may ask
 };
 
 class LiveLoop {
@@ -40,8 +44,8 @@ class LiveLoop {
   LiveLoop(const LiveParts& parts, std::stop_token stop);
 
   enum class End { rounds_done, stopped };
-  /// Until the rounds are done or a stop is requested; what was saved is continued by the next LiveLoop on
-  /// the same folder. Throws Error.
+  /// Until a stop is requested, or, with loop.at_end = exit, the rounds are done; what was saved is continued
+  /// by the next LiveLoop on the same folder. Throws Error.
   End run();
 
   const adapt::Engine& engine() const { return engine_; }
@@ -49,14 +53,25 @@ class LiveLoop {
  private:
   bool first_model();
   bool wait_for_frames(std::size_t at_least);
+  void idle();
   bool ask();
+  bool nothing_chosen() const;
+  std::optional<std::int64_t> wait_for_allowance();
+  std::int64_t worth_a_round(const AskLimits& limits) const;
+  std::int64_t late_answers();
   bool queue_regions();
   bool wait_for_labels();
   void merge();
   bool train();
+  adapt::TrainReport train_slice(
+      adapt::Engine& engine, std::int64_t until,
+      const std::function<void(const adapt::TrainProgress&, std::int64_t step)>& progress);
   void finish_round(const adapt::JudgeReport& judged);
   void publish();
-  void save();
+  void publish_live();
+  void run_hook();
+  enum class Extent { all, memory };
+  void save(Extent extent);
 
   std::vector<adapt::RegionLabel> returned_labels();
   void code_regions(std::span<const std::size_t> indices);
@@ -72,6 +87,10 @@ class LiveLoop {
   adapt::Engine engine_;
   bool has_model_ = false;
   Place place_;
+  AskBudget budget_;
+  std::uint64_t late_revision_ = 0;  // of the outbox, when late_answers_ was counted
+  std::int64_t late_after_row_ = -1, late_answers_ = 0;
+  Publication publication_;
   std::vector<uplink::OutboundItem> items_;  // coded and not yet queued
   LoopStatus shown_;
 };

@@ -9,6 +9,7 @@
 #include "adapt/data/dataset.h"
 #include "config/check.h"
 #include "daemon/live_loop.h"
+#include "daemon/manifest.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -19,6 +20,8 @@ class NoFrames : public adapt::FramePool {
   std::vector<adapt::PoolFrame> frames() const override { return {}; }
   cv::Mat image_rgb(const std::string&) const override { return {}; }
 };
+
+constexpr std::chrono::seconds kHookPatience{60};
 
 std::shared_ptr<const adapt::Dataset> open_replay(const DaemonOptions& options) {
   if (options.loop.replay.empty()) return nullptr;
@@ -33,19 +36,21 @@ LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
       stop_(std::move(stop)),
       pool_(parts.store, [&health = parts.health] { health.progress(Owner::adapt); }),
       engine_(parts.options.engine, open_replay(parts.options), pool_,
-              static_cast<std::uint64_t>(parts.options.seed)) {
+              static_cast<std::uint64_t>(parts.options.seed)),
+      publication_(parts.state.path()) {
   const LoopOptions& loop = parts_.options.loop;
   shown_.device = adapt::device_text(parts_.options.engine);
   has_model_ = engine_.load(parts_.state.model());
   if (has_model_) {
     place_ = decode_place(engine_.note());
+    budget_ = AskBudget(place_.ask_fund);
     parts_.status.at_least(place_.bytes_sent, place_.bytes_received);
     if (!place_.last_record.empty())
       shown_.last_verdict = nlohmann::json::parse(place_.last_record).at("verdict").get<std::string>();
     spdlog::info("resumed in round {} at step {} on {}", place_.round, engine_.step(), shown_.device);
   } else if (!loop.weights.empty()) {
     engine_.load_weights(loop.weights);
-    save();
+    save(Extent::all);
     has_model_ = true;
     spdlog::info("started from {} on {}", loop.weights, shown_.device);
   } else if (loop.replay.empty() || loop.warmup_steps == 0) {
@@ -68,12 +73,11 @@ bool LiveLoop::first_model() {
   if (warm.load(parts_.state.warmup())) spdlog::info("warm-up goes on at step {}", warm.step());
   show("training", "warm-up on " + loop.replay);
   while (warm.step() < loop.warmup_steps && !stopping()) {
-    adapt::TrainRequest request;
-    request.steps =
-        static_cast<int>(std::min<std::int64_t>(loop.warmup_steps - warm.step(), loop.save_every_steps));
-    request.stop = stop_;
-    request.progress = [&](const adapt::TrainProgress&) { parts_.health.progress(Owner::adapt); };
-    const auto report = warm.train(request);
+    const auto report =
+        train_slice(warm, loop.warmup_steps, [&](const adapt::TrainProgress&, std::int64_t step) {
+          shown_.step = step;
+          parts_.status.loop(shown_);
+        });
     if (report.gave_up || (report.steps == 0 && !report.stopped))
       throw Error("warm-up on " + loop.replay +
                   " does not learn: its loss is not finite; lower engine.train.rate");
@@ -82,14 +86,46 @@ bool LiveLoop::first_model() {
   }
   if (stopping()) return false;
   warm.judge();  // without a guard: the trained model becomes the live one
-  warm.save_weights(parts_.state.live_weights());
-  engine_.load_weights(parts_.state.live_weights());
-  save();
+  const auto trained = parts_.state.warmup() / "trained.safetensors";
+  warm.save_weights(trained);
+  engine_.load_weights(trained);
+  save(Extent::all);
   if (stopping()) return false;
   has_model_ = true;
   std::error_code ignored;
   std::filesystem::remove_all(parts_.state.warmup(), ignored);
   return true;
+}
+
+/// Replaces <state>/live by the live model of now, unless that is out already, and runs the hook for it.
+void LiveLoop::publish_live() {
+  const auto record =
+      place_.live_record.empty() ? nlohmann::json() : nlohmann::json::parse(place_.live_record);
+  const int round = record.is_object() ? record.at("round").get<int>() : 0;
+  if (publication_.round() != round) {
+    nlohmann::json about = manifest_of(parts_.options, record);
+    publication_.publish(std::move(about),
+                         [&](const std::filesystem::path& file) { engine_.save_weights(file); });
+    spdlog::info("live model of round {} published in {}", round, publication_.folder().string());
+  }
+  run_hook();
+}
+
+void LiveLoop::run_hook() {
+  const std::string command = parts_.pace.get().live_hook;
+  if (command.empty() || publication_.hook_done()) return;
+  std::string words;
+  const auto alive = [&] { parts_.health.progress(Owner::adapt); };
+  switch (publication_.run_hook(command, kHookPatience, stop_, alive, words)) {
+    case Publication::Hook::succeeded:
+      spdlog::info("loop.live_hook: done");
+      break;
+    case Publication::Hook::failed:
+      spdlog::error("loop.live_hook '{}' failed: {}", command, words);
+      break;
+    case Publication::Hook::stopped:
+      break;
+  }
 }
 
 /// Makes the messages of asked regions and notes their digests as pending. A region whose frame is gone, or

@@ -13,6 +13,8 @@ constexpr int kVersion = 1;
 
 NLOHMANN_JSON_SERIALIZE_ENUM(Stage, {{Stage::ask, "ask"}, {Stage::wait, "wait"}, {Stage::train, "train"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageSeconds, propose, send_and_label, merge, train, judge, save)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AskFund::Asked, regions, age_s)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AskFund, last_day, mark_s)
 
 std::string encode_place(const Place& p) {
   nlohmann::json pending = nlohmann::json::array();
@@ -27,7 +29,9 @@ std::string encode_place(const Place& p) {
                             {"bytes_sent", p.bytes_sent},
                             {"bytes_received", p.bytes_received},
                             {"seconds", p.seconds},
-                            {"last_record", p.last_record}};
+                            {"last_record", p.last_record},
+                            {"live_record", p.live_record},
+                            {"ask_fund", p.ask_fund}};
   return j.dump();
 }
 
@@ -51,6 +55,8 @@ Place decode_place(const std::string& note) {
     j.at("bytes_received").get_to(p.bytes_received);
     j.at("seconds").get_to(p.seconds);
     j.at("last_record").get_to(p.last_record);
+    p.live_record = j.value("live_record", p.live_record);
+    p.ask_fund = j.value("ask_fund", p.ask_fund);
     return p;
   } catch (const nlohmann::json::exception& error) {
     throw Error(std::string("the saved place in the loop cannot be read: ") + error.what());

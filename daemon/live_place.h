@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "daemon/ask_budget.h"
+
 namespace driftloop::daemon {
 
 /// What the last saved state has done of its round.
@@ -39,6 +41,8 @@ struct Place {
   std::int64_t bytes_received = 0;
   StageSeconds seconds;     // of this round
   std::string last_record;  // the line of the last finished round, for rounds.jsonl
+  std::string live_record;  // the line of the round that made the live model; "" = it is the start's
+  AskFund ask_fund;         // what may still be asked of people
   bool operator==(const Place&) const = default;
 };
 

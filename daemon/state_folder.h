@@ -18,7 +18,6 @@ class StateFolder {
   std::filesystem::path outbox() const { return path_ / "outbox.db"; }
   std::filesystem::path model() const { return path_ / "model"; }    // checkpoint slots
   std::filesystem::path warmup() const { return path_ / "warmup"; }  // the same, before the first model
-  std::filesystem::path live_weights() const { return path_ / "live.safetensors"; }
   std::filesystem::path round_weights(int round) const;
   std::filesystem::path rounds() const { return path_ / "rounds.jsonl"; }
   std::filesystem::path status() const { return path_ / "status.json"; }

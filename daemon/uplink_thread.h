@@ -18,7 +18,8 @@ struct UplinkParts {
   News& news;  // told when labels were stored or regions refused
 };
 
-/// Runs until `stop`. Throws Error: bad key or endpoint, failed outbox. A station that is away is no error.
+/// Runs until `stop`. A bad key or endpoint degrades the owner until it is mended; a station that is away is no error.
+/// Throws Error when the outbox failed.
 void run_uplink(const UplinkParts& parts, std::stop_token stop);
 
 }  // namespace driftloop::daemon

@@ -5,13 +5,10 @@
 #include <random>
 
 #include "adapt/options.h"
+#include "adapt/preprocessing.h"
 #include "adapt/torch.h"
 
 namespace driftloop::adapt {
-
-// RGB, 0..255 scale: the ImageNet statistics that the released backbones were trained with.
-inline constexpr float kMean[3] = {123.675F, 116.28F, 103.53F};
-inline constexpr float kStd[3] = {58.395F, 57.12F, 57.375F};
 
 struct View {
   cv::Mat image_rgb;  // 8UC3

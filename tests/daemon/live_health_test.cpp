@@ -1,8 +1,14 @@
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
 
 #include "config/check.h"
 #include "daemon/health.h"
 #include "daemon/latest.h"
+#include "tests/support/temp_folder.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -55,6 +61,71 @@ TEST(Health, WhatIsNoExceptionTypeIsADeathToo) {
   start_owner(Owner::adapt, health, [](std::stop_token) { throw 5; }).join();
   ASSERT_TRUE(health.death());
 }
+
+TEST(Health, AThreadThatIsThroughCanBeJoined) {
+  Health health;
+  start_owner(Owner::uplink, health, [](std::stop_token) {}).join();
+  EXPECT_TRUE(health.has_left(Owner::uplink));
+  EXPECT_FALSE(health.all_left());
+  for (const auto owner : {Owner::adapt, Owner::capture})
+    start_owner(owner, health, [](std::stop_token) { throw Error("why"); }).join();
+  EXPECT_TRUE(health.all_left());
+}
+
+#ifdef DRIFTLOOP_SYSTEMD
+/// The other end of $NOTIFY_SOCKET.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::filesystem::path& path)
+      : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  }
+  ~NotifySocket() {
+    ::unsetenv("NOTIFY_SOCKET");
+    ::close(fd_);
+  }
+  bool fed() {
+    bool watchdog = false;
+    char text[4096];
+    for (ssize_t got = 0; (got = ::recv(fd_, text, sizeof text, 0)) > 0;)
+      watchdog |= std::string(text, static_cast<std::size_t>(got)).find("WATCHDOG=1") != std::string::npos;
+    return watchdog;
+  }
+
+ private:
+  int fd_;
+};
+
+TEST(Watchdog, IsFedFourTimesAPeriodAndNotForAFrozenOwner) {
+  const test::TempFolder folder;
+  NotifySocket socket(folder / "notify");
+  ::setenv("WATCHDOG_USEC", "20000000", 1);
+  ServiceManager manager;
+  ::unsetenv("WATCHDOG_USEC");
+  Health health;
+  std::chrono::steady_clock::time_point now(std::chrono::hours(1));
+  const auto move = [&](std::initializer_list<Owner> owners) {
+    for (const auto owner : owners) health.progress(owner);
+  };
+  int fed = 0;
+  for (int second = 0; second < 40; ++second, now += std::chrono::seconds(1)) {
+    move({Owner::capture, Owner::adapt, Owner::uplink});
+    manager.tick(now, health, "status");
+    fed += socket.fed();
+  }
+  EXPECT_EQ(fed, 8) << "each 5 s of 40";
+  for (int second = 0; second < 40; ++second, now += std::chrono::seconds(1)) {
+    move({Owner::capture, Owner::uplink});  // the trainer is frozen
+    manager.tick(now, health, "status");
+    // What it did before it froze may feed once more; systemd then acts a period later: 25 s at the most.
+    EXPECT_FALSE(socket.fed() && second > 5) << second;
+  }
+}
+#endif
 
 TEST(News, IsNotLostWhenToldBeforeTheWait) {
   News news;

@@ -39,16 +39,24 @@ DaemonOptions tiny_options(const fs::path& state) {
   e.train.batch_target = 1;
   e.selftrain.batch = 1;
   e.acquisition.strategy = "random";
+  e.acquisition.region_px = 8;
+  e.acquisition.regions_per_round = 0;
   e.acquisition.pixels_per_round = kRegions * 64;
   e.guard.share = 0.34;
   e.guard.min_pixels = 64;
   o.loop.rounds = 1;
   o.loop.min_frames = 4;
   o.loop.steps_per_round = 12;
-  o.loop.save_every_steps = 5;
+  o.loop.save_every_s = 0;
+  o.loop.at_end = "exit";
+  o.loop.regions_per_day = o.loop.label_seconds_per_day = 0;
   o.loop.label_share = 1;
   o.loop.keep_rounds = true;
   return o;
+}
+
+fs::path live_weights(const StateFolder& state) {
+  return Publication(state.path()).weights();
 }
 
 /// A vehicle's state with four frames and everything but the threads that fill it.
@@ -186,7 +194,7 @@ class LiveLoopTest : public testing::Test {
     Vehicle vehicle(options("undisturbed"));
     const Lab lab(vehicle, Answers::labels);
     EXPECT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
-    return config::read_file(vehicle.state.live_weights());
+    return config::read_file(live_weights(vehicle.state));
   }
   test::TempFolder folder_;
 };
@@ -213,8 +221,8 @@ TEST_F(LiveLoopTest, OneRoundFromFramesToAPublishedModel) {
   EXPECT_NE(record["verdict"], "no_guard");
   EXPECT_EQ(record["weights"], "models/round_1.safetensors");
   EXPECT_EQ(config::read_file(vehicle.state.round_weights(1)),
-            config::read_file(vehicle.state.live_weights()));
-  EXPECT_EQ(record["verdict"] == "promoted", config::read_file(vehicle.state.live_weights()) != before);
+            config::read_file(live_weights(vehicle.state)));
+  EXPECT_EQ(record["verdict"] == "promoted", config::read_file(live_weights(vehicle.state)) != before);
   for (const auto& frame : vehicle.store.list()) EXPECT_EQ(frame.unsent, 0);
   EXPECT_EQ(nlohmann::json::parse(config::read_file(vehicle.state.status()))["phase"], "done");
 }
@@ -243,7 +251,7 @@ TEST_F(LiveLoopTest, StopInTrainingAndResumeIsTheUninterruptedRun) {
     EXPECT_EQ(vehicle.requests(), kRegions) << "asked twice";
     if (end == LiveLoop::End::stopped) continue;
     EXPECT_GT(start, 0) << "the run was never interrupted";
-    EXPECT_EQ(config::read_file(vehicle.state.live_weights()), expected);
+    EXPECT_EQ(config::read_file(live_weights(vehicle.state)), expected);
     EXPECT_EQ(only_record(vehicle.state)["regions"], kRegions);
     return;
   }
@@ -263,11 +271,11 @@ TEST_F(LiveLoopTest, KillAfterQueueingLosesNothingAndAsksNothingTwice) {
   }
   fs::remove_all(folder_ / "killed" / "model");
   fs::rename(saved, folder_ / "killed" / "model");
-  fs::remove(folder_ / "killed" / "live.safetensors");
+  fs::remove_all(folder_ / "killed" / "live");
   Vehicle vehicle(options("killed"));
   ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);  // the labels are in the inbox: no lab needed
   EXPECT_EQ(vehicle.requests(), kRegions);
-  EXPECT_EQ(config::read_file(vehicle.state.live_weights()), expected);
+  EXPECT_EQ(config::read_file(live_weights(vehicle.state)), expected);
   EXPECT_EQ(only_record(vehicle.state)["regions"], kRegions);
 }
 

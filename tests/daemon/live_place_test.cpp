@@ -28,6 +28,8 @@ TEST(Place, ComesBackWhole) {
   place.bytes_received = 6;
   place.seconds = {1, 2, 3, 4, 5, 0.1};
   place.last_record = R"({"round":3})";
+  place.live_record = R"({"round":2})";
+  place.ask_fund = {{{40, 3600.5}, {10, 0}}, 1'800'000'000.25};
   EXPECT_EQ(decode_place(encode_place(place)), place);
   EXPECT_EQ(decode_place(""), Place{});
 }

@@ -225,7 +225,7 @@ TEST_F(Loop, KillsLoseNothingRepeatNothingAndChangeNothing) {
   expect_everything_once(killed);
 
   const Outcome eval =
-      run({kDriftloop, "eval", "--weights", (killed.vehicle_state / "live.safetensors").string(), "--data",
+      run({kDriftloop, "eval", "--weights", (killed.vehicle_state / "live" / "model.safetensors").string(), "--data",
            "folder:" + drive().string(), "--json", (killed.folder / "eval.json").string()},
           killed.folder / "eval");
   EXPECT_EQ(eval.status, 0) << eval.all();

@@ -32,7 +32,10 @@ engine:
   guard: {share: 0.25, min_pixels: 64}
   acquisition: {strategy: cover, region_px: 4, regions_per_round: 64, pixels_per_round: 100000}
 loop:
-  save_every_steps: 2
+  save_every_s: 0
+  at_end: exit
+  regions_per_day: 0
+  label_seconds_per_day: 0
   label_share: 1
   label_wait_s: 3600
   keep_rounds: true
