@@ -6,7 +6,6 @@
 
 #include "config/check.h"
 #include "daemon/live_loop.h"
-#include "daemon/progress.h"
 #include "daemon/stopwatch.h"
 
 namespace driftloop::daemon {
@@ -67,16 +66,13 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
     const std::int64_t may = budget_.available(limits, parts_.now());
     const std::int64_t room = pace.max_pending - static_cast<std::int64_t>(place_.pending.size());
     const std::int64_t worth = worth_a_round(limits);
-    if (room > 0 && (may < 0 || may >= worth)) return may < 0 ? room : std::min(room, may);
+    const std::int64_t least_room = std::min(worth, pace.max_pending);
+    if (room >= least_room && (may < 0 || may >= worth)) return may < 0 ? room : std::min(room, may);
     if (late_answers() >= std::max<std::int64_t>(1, std::min<std::int64_t>(worth, place_.pending.size())))
       return 0;
-    show("waiting",
-         room <= 0
-             ? std::to_string(place_.pending.size()) +
-                   " regions have no answer yet (loop.max_pending): " + "new ones are asked when some return"
-             : "the day's " + std::to_string(static_cast<std::int64_t>(regions_per_day(limits))) +
-                   " regions are asked (loop.regions_per_day, loop.label_seconds_per_day); the next in " +
-                   duration_text(budget_.seconds_until(limits, worth)));
+    show("waiting", room < least_room
+                        ? "loop.max_pending regions have no answer yet: new ones are asked when some return"
+                        : "the day's regions are asked (loop.regions_per_day, loop.label_seconds_per_day)");
     parts_.news.wait(stop_, kLook);
     parts_.health.progress(Owner::adapt);
   }
