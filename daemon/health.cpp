@@ -1,5 +1,6 @@
 #include "daemon/health.h"
 
+#include <pthread.h>
 #include <time.h>
 
 #include <algorithm>
@@ -99,6 +100,7 @@ bool Health::all_moved() {
 
 std::jthread start_owner(Owner owner, Health& health, std::function<void(std::stop_token)> body) {
   return std::jthread([owner, &health, body = std::move(body)](std::stop_token stop) {
+    pthread_setname_np(pthread_self(), owner_name(owner));  // for top -H, and for the test that freezes one
     try {
       body(stop);
     } catch (const std::exception& error) {

@@ -1,37 +1,43 @@
-#!/bin/sh
-# What only a machine with a GPU can check: builds the cuda preset, runs the tests that need one, and the benchmarks.
-# Usage: scripts/gpu-check.sh [build jobs]
-set -eu
-cd "$(dirname "$0")/.."
-jobs=${1:-$(nproc)}
+#!/usr/bin/env bash
+# What only a machine with a GPU can check: the CUDA variant's tests that need one, the golden cases on it, and the benchmarks.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 
-if ! nvidia-smi -L; then
-  echo "gpu-check: no NVIDIA GPU found (nvidia-smi); run this on a machine that has one" >&2
-  exit 1
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+  echo "usage: scripts/gpu-check.sh    (a machine with an NVIDIA GPU, its driver and nvcc; build folder: build/cuda)"
+  exit 0
 fi
-if ! ls .venv/lib/python3*/site-packages/torch/lib/libtorch_cuda.so >/dev/null 2>&1 && [ -z "${Torch_DIR:-}" ]; then
-  echo "gpu-check: no LibTorch with CUDA; run scripts/setup.sh --cuda first" >&2
-  exit 1
-fi
+(($# == 0)) || die "unknown argument '$1'"
+nvidia-smi -L || die "no NVIDIA GPU found (nvidia-smi): run this on a machine that has one"
+find_nvcc >/dev/null || die "no nvcc: without a CUDA toolkit our kernels are not built, and there is nothing of ours to check"
 
-cmake --preset cuda
-cmake --build --preset cuda -j "$jobs"
+build=$root/build/cuda
+if [[ ! -e $build/setup.cmake ]]; then  # else 'test.sh --cuda-build' made one
+  "$root/scripts/setup.sh" --cuda
+fi
+step "Configure build/cuda" configure "$build" cuda -DDRIFTLOOP_TESTS=ON
+step "Build the CUDA variant (the first time 15 to 25 minutes on 2 cores)" build_all "$build"
 
 # Tests whose GPU half skips itself elsewhere. Here a skip is a failure: it would mean that the build has no CUDA.
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-status=0
-for test in build/cuda/tests/*_test; do
-  "$test" --gtest_filter='*Gpu*:*Cuda*' >"$log" 2>&1 || status=1
-  grep -q 'Running 0 tests' "$log" && continue
-  echo "== $(basename "$test")"
+log=$build/gpu-check.log
+failed=()
+ran=0
+for test in "$build"/tests/*_test; do
+  name=$(basename "$test")
+  cases=$("$test" --gtest_list_tests --gtest_filter='*Gpu*:*Cuda*' | grep -c '^ ' || true)
+  ((cases)) || continue
+  say "==> $name, $cases cases"
+  "$test" --gtest_filter='*Gpu*:*Cuda*' >"$log" 2>&1 || failed+=("$name")
   grep -E '^\[ +(OK|FAILED|SKIPPED) ' "$log" || cat "$log"
-  if grep -q 'SKIPPED' "$log"; then
-    echo "gpu-check: a GPU test skipped itself: LibTorch sees no GPU" >&2
-    status=1
+  if grep -q SKIPPED "$log"; then
+    say "$name: a GPU test skipped itself: LibTorch sees no GPU"
+    failed+=("$name")
   fi
+  ran=$((ran + cases))
 done
-ctest --preset cuda -L golden || status=1
+((ran)) || failed+=("no test has Gpu or Cuda in its name")
+ctest --test-dir "$build" -L golden --output-on-failure --no-tests=error || failed+=("the golden cases")
+"$build/driftloop-bench" --benchmark_filter=region_score || failed+=("driftloop-bench")
 
-build/cuda/bench/region_bench --benchmark_filter=region_score || status=1
-exit $status
+((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
+say "gpu-check: $ran GPU cases, the golden cases and the benchmarks passed"

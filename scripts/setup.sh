@@ -5,12 +5,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 
 usage() {
   cat <<END
-usage: scripts/setup.sh [--cpu | --cuda]
+usage: scripts/setup.sh [--cpu | --cuda] [--for FOLDER]
 
 Debian 12, Ubuntu 22.04 or 24.04; as root, or through sudo where packages are missing.
-  --cpu    LibTorch for the CPU: 1.3 GB on disk
-  --cuda   LibTorch with NVIDIA's libraries: 5 GB on disk; runs on the CPU where there is no GPU
-  default  CUDA where nvcc or an NVIDIA GPU is found
+  --cpu         LibTorch for the CPU: 1.3 GB on disk
+  --cuda        LibTorch with NVIDIA's libraries: 5 GB on disk; runs on the CPU where there is no GPU
+  default       CUDA where an NVIDIA GPU is found; a CUDA toolkit (nvcc) alone does not ask for it
+  --for FOLDER  the set-up of this build folder alone: LibTorch in FOLDER/venv, what CMake is to know in FOLDER/setup.cmake;
+                the repository's own (.venv, build/setup.cmake) stays as it is
 
   Torch_DIR, CMAKE_PREFIX_PATH  lead to a LibTorch of your own (a Jetson's): no virtual environment is made
   DRIFTLOOP_VENV                where LibTorch's wheel goes (default: .venv in the repository)
@@ -19,18 +21,26 @@ END
 }
 
 variant=${DRIFTLOOP_VARIANT:-}  # empty: found out below
-for argument in "$@"; do
-  case $argument in
+venv=${DRIFTLOOP_VENV:-$root/.venv}
+while (($#)); do
+  case $1 in
     --cpu) variant=cpu ;;
     --cuda) variant=cuda ;;
+    --for)
+      (($# > 1)) || die "--for needs a build folder"
+      mkdir -p "$2"
+      setup_cache=$(cd "$2" && pwd)/setup.cmake
+      venv=$(dirname "$setup_cache")/venv
+      shift
+      ;;
     -h | --help) usage; exit 0 ;;
-    *) usage >&2; die "unknown argument '$argument'" ;;
+    *) usage >&2; die "unknown argument '$1'" ;;
   esac
+  shift
 done
 [[ -z $variant || $variant == cpu || $variant == cuda ]] || die "DRIFTLOOP_VARIANT is '$variant'; expected cpu or cuda"
 
 torch_version=$(<"$root/scripts/libtorch.version")
-venv=${DRIFTLOOP_VENV:-$root/.venv}
 sqlitecpp_prefix=$root/build/deps/sqlitecpp
 
 # One line per thing they serve: toolchain, images, camera, link, store, programs, tests.
@@ -41,7 +51,7 @@ packages=(
   libzmq3-dev cppzmq-dev libprotobuf-dev protobuf-compiler libssl-dev
   libsqlite3-dev libsqlitecpp-dev
   libcli11-dev libspdlog-dev libsystemd-dev libyaml-cpp-dev nlohmann-json3-dev libjs-chart.js
-  libbenchmark-dev libgmock-dev libgtest-dev
+  libbenchmark-dev libgmock-dev libgtest-dev debootstrap systemd-container
 )
 
 installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
@@ -123,8 +133,8 @@ build_sqlitecpp_from_source() {
   cmake --build "$source/build" --target install >/dev/null
 }
 
-find_nvcc() { command -v nvcc || { [[ -x /usr/local/cuda/bin/nvcc ]] && echo /usr/local/cuda/bin/nvcc; }; }
-find_gpu() { [[ -e /dev/nvidiactl || -e /dev/nvhost-gpu || -e /dev/nvgpu ]]; }
+# A desktop driver makes its device nodes on first use, but names its GPUs in /proc from the start.
+find_gpu() { [[ -e /dev/nvidiactl || -e /dev/nvhost-gpu || -e /dev/nvgpu ]] || compgen -G '/proc/driver/nvidia/gpus/*' >/dev/null; }
 
 # The torch folder that Torch_DIR or CMAKE_PREFIX_PATH leads to, if any.
 own_libtorch() {
@@ -180,7 +190,7 @@ set(DRIFTLOOP_CUDA $cuda CACHE BOOL \"Build the CUDA kernels and link LibTorch's
     text+="
 set(SQLiteCpp_ROOT \"$sqlitecpp_prefix\" CACHE PATH \"\" FORCE)"
   fi
-  mkdir -p "$root/build"
+  mkdir -p "$(dirname "$setup_cache")"
   [[ -e $setup_cache && $(<"$setup_cache") == "$text" ]] || printf '%s\n' "$text" >"$setup_cache"
 }
 
@@ -198,7 +208,7 @@ fi
 own=$(own_libtorch)
 if [[ -z $variant ]]; then
   variant=cpu
-  if find_nvcc >/dev/null || find_gpu; then
+  if find_gpu; then
     [[ -n $own && ! -e $own/lib/libtorch_cuda.so ]] || variant=cuda
   fi
 fi

@@ -1,4 +1,4 @@
-# Sourced by setup.sh, demo.sh and test.sh: what they print, and how they configure and build.
+# Sourced by the scripts beside it: what they print, and how they configure and build.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -30,12 +30,16 @@ jobs_for() {
   echo $((fit < cores ? fit : cores))
 }
 
-# configure FOLDER PRESET [cmake arguments]: quiet when it works, the whole log when it does not.
+find_nvcc() { command -v nvcc || { [[ -x /usr/local/cuda/bin/nvcc ]] && echo /usr/local/cuda/bin/nvcc; }; }
+
+# configure FOLDER PRESET [cmake arguments]: quiet when it works, the whole log when it does not. A set-up of the folder's own
+# (setup.sh --for FOLDER) goes before the repository's.
 configure() {
-  local folder=$1 preset=$2 log=$1/configure.log
+  local folder=$1 preset=$2 log=$1/configure.log cache=$1/setup.cmake
   shift 2
+  [[ -e $cache ]] || cache=$setup_cache
   mkdir -p "$folder"
-  (cd "$root" && cmake -C "$setup_cache" --preset "$preset" -B "$folder" "$@") >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  (cd "$root" && cmake -C "$cache" --preset "$preset" -B "$folder" "$@") >"$log" 2>&1 || { cat "$log" >&2; return 1; }
   grep -E '^-- (LibTorch|CUDA|No nvcc)' "$log" | sed 's/^--/   /' || true
 }
 
