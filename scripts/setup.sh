@@ -133,9 +133,6 @@ build_sqlitecpp_from_source() {
   cmake --build "$source/build" --target install >/dev/null
 }
 
-# A desktop driver makes its device nodes on first use, but names its GPUs in /proc from the start.
-find_gpu() { [[ -e /dev/nvidiactl || -e /dev/nvhost-gpu || -e /dev/nvgpu ]] || compgen -G '/proc/driver/nvidia/gpus/*' >/dev/null; }
-
 # The torch folder that Torch_DIR or CMAKE_PREFIX_PATH leads to, if any.
 own_libtorch() {
   local prefix suffix prefixes=()
@@ -206,12 +203,7 @@ if [[ $build_sqlitecpp == yes ]]; then
 fi
 
 own=$(own_libtorch)
-if [[ -z $variant ]]; then
-  variant=cpu
-  if find_gpu; then
-    [[ -n $own && ! -e $own/lib/libtorch_cuda.so ]] || variant=cuda
-  fi
-fi
+[[ -n $variant ]] || variant=$(default_variant "$own")
 
 if [[ -n $own ]]; then
   torch_root=$own

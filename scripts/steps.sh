@@ -30,6 +30,10 @@ jobs_for() {
   echo $((fit < cores ? fit : cores))
 }
 
+# A desktop driver makes its device nodes on first use, but names its GPUs in /proc from the start.
+find_gpu() { [[ -e /dev/nvidiactl || -e /dev/nvhost-gpu || -e /dev/nvgpu ]] || compgen -G '/proc/driver/nvidia/gpus/*' >/dev/null; }
+# default_variant [LIBTORCH]: cuda where there is a GPU, and the LibTorch that a person brought, if any, can use it. nvcc does not ask for it.
+default_variant() { if find_gpu && [[ -z ${1:-} || -e $1/lib/libtorch_cuda.so ]]; then echo cuda; else echo cpu; fi; }
 find_nvcc() { command -v nvcc || { [[ -x /usr/local/cuda/bin/nvcc ]] && echo /usr/local/cuda/bin/nvcc; }; }
 
 # configure FOLDER PRESET [cmake arguments]: quiet when it works, the whole log when it does not. A set-up of the folder's own

@@ -12,7 +12,7 @@ check_units() {
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   DESTDIR=$work/root cmake --install "$programs" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
-  for unit in driftloopd:15 driftloop-station:12; do  # exposure x 10, the targets of docs/architecture.md
+  for unit in driftloopd:15 driftloop-station:12; do  # exposure x 10 at the most
     exposure=${unit#*:} unit=${unit%:*}.service
     file=$(find "$work/root" -name "$unit")
     program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$file")

@@ -9,7 +9,7 @@ build=$1 torch=$2
 # shellcheck source=tests/systemd/machine.sh
 source "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
-# Limits in seconds. The first four are promises: architecture, "Reliability", R18.
+# Seconds. The first three are what docs/install.md and the units promise; the others are patience.
 kHangToRestart=30 kStop=5 kReload=1 kReady=60 kPromotion=300
 
 check_means
