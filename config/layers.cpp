@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -29,6 +30,16 @@ struct Layer {
 std::string place(const Layer& layer, const YAML::Mark& mark) {
   if (!layer.has_lines || mark.is_null()) return layer.origin;
   return layer.origin + ':' + std::to_string(mark.line + 1) + ':' + std::to_string(mark.column + 1);
+}
+
+/// Of the value at "section.key", nothing where there is none or a blank one.
+std::optional<YAML::Mark> mark_of(const YAML::Node& node, const std::string& path) {
+  if (path.empty()) return node.IsNull() ? std::nullopt : std::optional(node.Mark());
+  if (!node.IsMap()) return std::nullopt;
+  const auto dot = std::min(path.find('.'), path.size());
+  const YAML::Node inner = node[path.substr(0, dot)];
+  if (!inner) return std::nullopt;
+  return mark_of(inner, path.substr(std::min(dot + 1, path.size())));
 }
 
 [[noreturn]] void refuse(const Layer& layer, const YAML::Node& node, const std::string& why) {
@@ -146,6 +157,13 @@ class Reader : public Fields {
   YAML::Node read(const char* key, T& value, const char* expected) {
     const YAML::Node node = take(key);
     if (!node) return node;
+    if (node.IsNull()) {
+      if (layer_.has_lines) return YAML::Node(YAML::NodeType::Undefined);  // a blank value is not given
+      refuse(layer_, node, "there is no value; for an empty text write " + path(key) + "='\"\"'");
+    }
+    for (const auto& entry : node)
+      if (node.IsSequence() && entry.IsNull())
+        refuse(layer_, node, '\'' + path(key) + "' has a blank entry; remove it");
     try {
       value = node.as<T>();
     } catch (const YAML::Exception&) {
@@ -323,6 +341,12 @@ void apply_text_with(const std::string& text, const std::string& origin,
   Reader reader(layer);
   describe_all(reader);
   reader.finish();
+}
+
+std::string Layers::place_of(const std::string& key) const {
+  for (auto layer = impl_->layers.rbegin(); layer != impl_->layers.rend(); ++layer)
+    if (const auto mark = mark_of(layer->root, key)) return place(*layer, *mark);
+  return {};
 }
 
 std::vector<std::string> list_presets() {

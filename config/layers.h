@@ -1,6 +1,7 @@
 // YAML files -> option structs. Layers in order: the struct's defaults < preset (with its `extends:` chain) <
 // host file < --set. Unknown or duplicate key, wrong type, out of range: one Error with file:line:column,
-// what was expected and the nearest name.
+// what was expected and the nearest name. A key with a blank value ("weights:") is as if it were not there;
+// on the command line, where it can only be a slip, it is refused.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -27,6 +28,10 @@ class Layers {
   void apply(Options& options) const {
     apply_with([&](Fields& fields) { describe(fields, options); });
   }
+
+  /// Where the value of "section.key" in effect was given: "file:line:column", or "--set ..."; "" = nowhere,
+  /// it is the default.
+  std::string place_of(const std::string& key) const;
 
  private:
   void apply_with(const std::function<void(Fields&)>& describe_all) const;

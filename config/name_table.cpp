@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/check.h"
+#include "config/command_line.h"
 
 namespace driftloop::config {
 namespace {
@@ -46,6 +47,18 @@ void throw_unknown_name(std::string_view what, std::string_view wanted,
   message += " (known:";
   for (const auto& name : known) message += ' ' + name;
   throw Error(message + ')');
+}
+
+std::string unknown_word_text(const std::string& kind, const std::string& word,
+                              const std::vector<std::string>& known) {
+  std::string text = "unknown " + kind + " '" + word + '\'';
+  // "--out=x" is meant for "--out".
+  const std::string near = nearest_name(word.substr(0, word.find('=')), known);
+  if (!near.empty()) return text + "; did you mean '" + near + "'?";
+  if (known.empty()) return text + "; see --help";
+  text += " (known:";
+  for (const auto& name : known) text += ' ' + name;
+  return text + ')';
 }
 
 }  // namespace driftloop::config

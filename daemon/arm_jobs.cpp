@@ -24,6 +24,7 @@ std::string command_text(std::string command, const std::vector<std::string>& se
 
 RunFolder::RunFolder(const fs::path& out, const std::string& command)
     : lock_(out, "driftloop bench or demo", "wait for it, or give another --out") {
+  config::sweep_leftovers(out);
   const fs::path file = out / "command.txt";
   if (!fs::exists(file)) config::write_durably(file, command + '\n');
   const std::string before = config::read_file(file);
@@ -46,6 +47,7 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
       waiting.pop_front();
       const fs::path folder = arm_folder(jobs.out, arm);
       config::make_folder(folder);
+      for (const auto& held : {folder, folder / "state"}) config::sweep_leftovers(held);
       running.emplace(
           arm, ChildProcess({(program_folder() / "driftloop").string(), "arm", "--run", jobs.out.string(),
                              "--name", arm, "--seed", std::to_string(jobs.seed)},

@@ -47,12 +47,13 @@ int run_bench(const BenchArguments& arguments) {
                 "' has now, so going on would mix two runs: give another --out");
   write_run_file(options, out);
   StopSignals signals;
-  ProgressLine line;
-  run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(),
-             [&](int done, int total) { line.show(0.15 * done / total, "training on the source"); });
-  run_arm_jobs(
-      {out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
-      [&](double share) { line.show(0.15 + 0.85 * share, "arms: " + std::to_string(options.arms.size())); });
+  PlannedProgress line(planned_stages(options, static_cast<double>(options.arms.size())));
+  run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
+    line.at("warm-up", static_cast<double>(done) / total, "training on the source");
+  });
+  run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
+               [&](double share) { line.at("arms", share, "arms: " + std::to_string(options.arms.size())); });
+  line.at("pictures", 0, "pictures and report");
   std::vector<fs::path> parts;
   for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));
   Report report = read_parts(out, parts);

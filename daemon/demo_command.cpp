@@ -24,8 +24,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kPictureRows = 4;
-constexpr double kWarmupShare = 0.15;  // of the whole demo's time, for the progress line
-constexpr int kTimedSteps = 12;        // of --minutes: how fast this machine is
+constexpr double kRenderS = 0.04,
+                 kScoringS = 3;  // expected, of a frame and of a model: for the progress line
+constexpr int kTimedSteps = 12;  // of --minutes: how fast this machine is
 
 struct DemoArguments {
   std::string out = "out/demo";
@@ -63,12 +64,12 @@ Drive camvid_drive(RunOptions& options, const std::string& target) {
 }
 
 /// Renders what the preset calls its target into out/drive (once), so that the daemon's camera can read it.
-Drive rendered_drive(RunOptions& options, const fs::path& out, ProgressLine& line) {
+Drive rendered_drive(RunOptions& options, const fs::path& out, PlannedProgress& progress) {
   const fs::path folder = fs::absolute(out / "drive");
   if (!fs::exists(folder / "complete")) {
     const auto drive = adapt::open_dataset(options.target, options.target_split);
     adapt::write_dataset(*drive, folder, [&](std::size_t done, std::size_t total) {
-      line.show(0.02 * static_cast<double>(done) / static_cast<double>(total), "rendering the drive");
+      progress.at("rendering", static_cast<double>(done) / static_cast<double>(total), "rendering the drive");
     });
     config::write_durably(folder / "complete", options.target);
   }
@@ -112,7 +113,8 @@ void print_summary(const Report& report) {
 }
 
 /// The live arm in this process' children, the offline arms beside it.
-Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& signals, ProgressLine& line) {
+Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& signals,
+                PlannedProgress& progress) {
   const std::string& strategy = options.engine.acquisition.strategy;
   std::vector<std::string> offline;
   for (const auto& arm : options.arms)
@@ -121,9 +123,8 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
   const auto show = [&](double offline_share) {
     live.finished();  // throws when a program died
     const double all = static_cast<double>(offline.size()) + 1;
-    line.show(kWarmupShare + (1 - kWarmupShare) *
-                                 (offline_share * static_cast<double>(offline.size()) + live.share()) / all,
-              "vehicle, station and " + std::to_string(offline.size()) + " control arms");
+    progress.at("arms", (offline_share * static_cast<double>(offline.size()) + live.share()) / all,
+                "vehicle, station and " + std::to_string(offline.size()) + " control arms");
   };
   const auto jobs = [&] { return options.jobs - (live.finished() ? 0 : 1); };
   run_arm_jobs({demo.out, offline, jobs, demo.seed}, signals.token(), show);
@@ -137,7 +138,10 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
   std::vector<fs::path> parts;
   for (const auto& arm : offline) parts.push_back(fs::relative(arm_folder(demo.out, arm), demo.out));
   Report report = parts.empty() ? report_head(options, demo.seed, "") : read_parts(demo.out, parts);
-  Arm arm = live.arm(signals.token());
+  progress.at("scoring", 0, "scoring the vehicle's models");
+  Arm arm = live.arm(signals.token(), [&](int done, int models) {
+    progress.at("scoring", static_cast<double>(done) / models, "scoring the vehicle's models");
+  });
   std::vector<Arm> ordered;
   for (const auto& name : options.arms) {
     if (name == strategy) ordered.push_back(arm);
@@ -145,9 +149,14 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
       if (other.name == name) ordered.push_back(other);
   }
   report.arms = ordered;
+  progress.at("pictures", 0, "pictures and report");
   report.pictures =
       make_pictures(options, demo.seed, strategy,
-                    {demo.out / "source.safetensors", demo.out / arm.weights, live.asked(), kPictureRows});
+                    {demo.out / "source.safetensors", demo.out / arm.weights, live.asked(), kPictureRows,
+                     [&](int done, int rows) {
+                       // The rows come after the models are loaded and before the report is written.
+                       progress.at("pictures", (done + 1.0) / (rows + 2.0), "pictures and report");
+                     }});
   return report;
 }
 
@@ -165,7 +174,14 @@ int run_demo(const DemoArguments& arguments) {
   if (camvid) command << " --target " << arguments.target;
   const RunFolder folder(out, command_text(command.str(), arguments.sets));
   StopSignals signals;
-  ProgressLine line;
+  std::vector<PlannedStage> stages = planned_stages(options, static_cast<double>(options.arms.size()));
+  if (!camvid)
+    stages.insert(
+        stages.begin(),
+        {"rendering", static_cast<double>(adapt::open_dataset(options.target, options.target_split)->size()),
+         kRenderS});
+  stages.insert(stages.end() - 1, {"scoring", options.rounds + 1.0, kScoringS});
+  PlannedProgress line(std::move(stages));
   const Drive drive = camvid ? camvid_drive(options, arguments.target) : rendered_drive(options, out, line);
   if (arguments.minutes > 0 && !fs::exists(out / "run.yaml"))
     fit_into(options, arguments.minutes, arguments.seed, out);
@@ -173,8 +189,8 @@ int run_demo(const DemoArguments& arguments) {
     config::Layers("", out / "run.yaml", {}).apply(options);  // a stopped demo goes on as it began
   write_run_file(options, out);
   run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
-    line.show(0.02 + (kWarmupShare - 0.02) * done / total,
-              "training on the source (" + options.source.substr(0, options.source.find('?')) + ')');
+    line.at("warm-up", static_cast<double>(done) / total,
+            "training on the source (" + options.source.substr(0, options.source.find('?')) + ')');
   });
   Report report = run_arms(
       options,

@@ -142,7 +142,7 @@ bool LiveRun::finished() {
   return status.has_value();
 }
 
-Arm LiveRun::arm(std::stop_token stop) const {
+Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scored) const {
   const Impl& s = *impl_;
   const std::shared_ptr<const adapt::Dataset> eval =
       adapt::open_dataset(s.options.eval, s.options.eval_split);
@@ -152,6 +152,7 @@ Arm LiveRun::arm(std::stop_token stop) const {
   const auto score = [&](const fs::path& weights, Round& round) {
     engine.load_weights(weights);
     fill_scores(engine.evaluate(*eval, adapt::Role::live, stop), round);
+    scored(round.round + 1, s.options.rounds + 1);
   };
   Arm arm;
   arm.name = s.options.engine.acquisition.strategy;

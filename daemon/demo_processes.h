@@ -1,6 +1,7 @@
 // The demo's live part: a station and a vehicle daemon as real processes on loopback, with fresh keys.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -32,8 +33,8 @@ class LiveRun {
   /// Whether the daemon has finished its last round and ended.
   bool finished();
   /// The arm it was, scored round by round on the evaluation set from the models it published. Call when
-  /// finished.
-  Arm arm(std::stop_token stop) const;
+  /// finished. `scored` is told after each of them.
+  Arm arm(std::stop_token stop, const std::function<void(int done, int models)>& scored) const;
   /// What it asked for, by frame name.
   std::vector<adapt::Region> asked() const;
 

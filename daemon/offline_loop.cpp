@@ -75,10 +75,25 @@ std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
   return static_cast<std::int64_t>(ids.size());
 }
 
+/// What an arm's parts count in its progress, in training steps.
+struct ArmUnits {
+  ArmUnits(const RunOptions& options, const std::string& arm, std::size_t pool_frames,
+           std::size_t eval_images)
+      : propose(asks_for_labels(arm) ? static_cast<int>(pool_frames) / kImagesPerStep : 0),
+        train(options.steps_per_round),
+        evaluate(static_cast<int>(eval_images) / kImagesPerStep),
+        total(evaluate + options.rounds * round()) {}
+  int round() const { return propose + train + evaluate; }
+  /// Done when round `number` begins.
+  int before(int number) const { return evaluate + (number - 1) * round(); }
+
+  int propose, train, evaluate, total;
+};
+
 /// One round of an arm: ask, merge, train, judge, score.
 Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number,
                 const Oracle& oracle, const adapt::Dataset& eval, std::stop_token stop,
-                const StepProgress& progress) {
+                const StepProgress& progress, const ArmUnits& units) {
   Round round;
   round.round = number;
   StageClock clock(round);
@@ -87,10 +102,10 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
     const auto labels = clock.time("label", [&] { return oracle.answer(regions); });
     clock.time("merge", [&] { return engine.merge(labels); });
   }
-  const int before = (number - 1) * options.steps_per_round, total = options.rounds * options.steps_per_round;
+  const int before = units.before(number) + units.propose;
   const auto trained = clock.time("train", [&] {
     return engine.train({options.steps_per_round, stop,
-                         [&](const adapt::TrainProgress& p) { progress(before + p.step, total); }});
+                         [&](const adapt::TrainProgress& p) { progress(before + p.step, units.total); }});
   });
   const auto judged = clock.time("judge", [&] { return engine.judge(); });
   if (judged.guard_pixels > 0) {
@@ -100,6 +115,7 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
   if (trained.bad_steps > 0)
     round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
   fill_scores(clock.time("evaluate", [&] { return engine.evaluate(eval, adapt::Role::live, stop); }), round);
+  progress(units.before(number + 1), units.total);
   const auto totals = engine.labels();
   round.labelled_pixels = totals.train_pixels + totals.guard_pixels;
   round.regions = totals.regions;
@@ -150,6 +166,7 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
   const Oracle oracle(target, options.engine.label_space);
   adapt::Engine engine(arm_options(options, arm), source, *pool, seed);
 
+  const ArmUnits units(options, arm, target->size(), eval->size());
   Arm result;
   result.name = arm;
   result.weights = "model.safetensors";
@@ -161,10 +178,11 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
     Round start;
     fill_scores(engine.evaluate(*eval, adapt::Role::live, stop), start);
     result.rounds = {start};
+    progress(units.evaluate, units.total);
   }
   while (static_cast<int>(result.rounds.size()) <= options.rounds) {
     const int number = static_cast<int>(result.rounds.size());
-    result.rounds.push_back(run_round(engine, options, arm, number, oracle, *eval, stop, progress));
+    result.rounds.push_back(run_round(engine, options, arm, number, oracle, *eval, stop, progress, units));
     if (stop.stop_requested()) return false;
     engine.save_weights(folder / result.weights);
     write_part(part_of(options, seed, result), folder);
@@ -249,6 +267,7 @@ std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed
                       mask("labels that came", overlay_labels(image, labels)),
                       photo("ground truth", overlay_classes(image, truth))};
     pictures.push_back(std::move(picture));
+    if (request.progress) request.progress(static_cast<int>(row) + 1, static_cast<int>(rows));
   }
   return pictures;
 }

@@ -12,7 +12,8 @@
 
 namespace driftloop::daemon {
 
-/// `done` of `total` training steps of the arm (or of the warm-up).
+/// `done` of `total` training steps of the warm-up; of an arm too, where what its rounds do besides
+/// (choosing, scoring) counts as so many steps as take as long.
 using StepProgress = std::function<void(int done, int total)>;
 
 /// Trains on the source and writes `weights`; does nothing when the file is there (a resumed run). Throws
@@ -42,6 +43,7 @@ struct PictureRequest {
   std::filesystem::path before, after;
   std::vector<adapt::Region> asked;  // frame ids as in the target data set
   int rows = 4;
+  std::function<void(int done, int rows)> progress = {};
 };
 std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm,
                                    const PictureRequest& request);

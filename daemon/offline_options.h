@@ -6,6 +6,7 @@
 
 #include "adapt/options.h"
 #include "config/fields.h"
+#include "daemon/stage_plan.h"
 
 namespace driftloop::daemon {
 
@@ -26,6 +27,12 @@ struct RunOptions {
   adapt::EngineOptions engine;
 };
 void describe(config::Fields& f, RunOptions& o);
+
+/// The stages of a run for its progress line, in the order in which they come, each in its own unit of work:
+/// "warm-up" and "arms" in training steps, "pictures" in rows. The expected seconds are of the preset demo on
+/// two cores; another machine or net is found out as it goes.
+std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms);
+constexpr int kImagesPerStep = 15;  // that the net only looks at, in the time of a training step
 
 /// The engine's settings in the warm-up and in an arm: the arms differ in nothing else. Throws Error for an
 /// arm that is neither a control (source_only, self_training, random, full) nor an acquisition strategy.

@@ -4,6 +4,9 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
+
+#include "daemon/stage_plan.h"
 
 namespace driftloop::daemon {
 
@@ -26,12 +29,34 @@ class ProgressLine {
   ProgressLine();
   /// `share` of the whole work done, 0..1, and what is going on.
   void show(double share, const std::string& doing);
+  /// The same with an estimate of what is left. Never 100 % before finish().
+  void show(const Remaining& remaining, const std::string& doing);
   /// Ends the line with `text`.
   void finish(const std::string& text);
 
  private:
+  bool is_due();
+  void print(double share, double left_s, const std::string& doing);
+
   bool terminal_;
   std::chrono::steady_clock::time_point start_, last_{};
+};
+
+/// The line of a run of planned stages.
+class PlannedProgress {
+ public:
+  explicit PlannedProgress(std::vector<PlannedStage> stages);
+  /// `stage` has come to `share`, 0..1. What it had when it was first heard of is the work of an earlier run.
+  void at(const std::string& stage, double share, const std::string& doing);
+  void finish(const std::string& text);
+
+ private:
+  double now_s() const;
+
+  ProgressLine line_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  StagePlan plan_;
+  std::string stage_;
 };
 
 /// "1 min 20 s".

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "config/check.h"
+#include "config/durable_file.h"
 #include "config/folder_lock.h"
 
 namespace driftloop::station {
@@ -94,7 +95,9 @@ struct Station::Impl {
         source(make_label_source(o.labels)),
         ledger(ledger_file(o.state)),
         desk(ledger),
-        link(o.link, desk) {}
+        link(o.link, desk) {
+    config::sweep_leftovers(o.state);
+  }
 
   struct Due {
     Request request;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/check.h"
+#include "config/command_line.h"
 #include "config/durable_file.h"
 #include "config/label_space.h"
 #include "config/layers.h"
@@ -197,7 +198,14 @@ int run_program(int argc, char** argv) {
   status.add_flag_callback(
       "--json", [&] { format = "json"; }, "as JSON");
   status.final_callback([&] { show_status(state, format); });
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const std::string slip =
+        error.get_exit_code() == 0 ? "" : config::unknown_word_of(app);  // 0: help was asked for
+    if (!slip.empty()) throw Error(slip);
+    return app.exit(error);
+  }
   return 0;
 }
 

@@ -65,6 +65,48 @@ TEST_F(LayersTest, LaterLayersWin) {
   EXPECT_EQ(options.list, (std::vector<std::string>{"b", "c"}));
 }
 
+TEST_F(LayersTest, ABlankValueIsNotGivenWhateverItsType) {
+  const auto preset =
+      file("preset.yaml", "steps: 4\nquick: true\nname: n\nlist: [b]\ninner: {rate: 0.25, kind: hard}\n");
+  const auto blank = file("blank.yaml", "steps:\nquick: ~\nname:\nlist: null\ninner:\n  rate:\n  kind:\n");
+  Outer options;
+  Layers(preset, blank, {}).apply(options);
+  EXPECT_EQ(options.steps, 4);
+  EXPECT_TRUE(options.quick);
+  EXPECT_EQ(options.name, "n");
+  EXPECT_EQ(options.list, std::vector<std::string>{"b"});
+  EXPECT_EQ(options.inner.rate, 0.25);
+  EXPECT_EQ(options.inner.kind, "hard");
+  Outer quoted;
+  Layers("", file("quoted.yaml", "name: 'null'\n"), {}).apply(quoted);
+  EXPECT_EQ(quoted.name, "null");
+  Outer empty;
+  Layers("", file("empty.yaml", "name: ''\n"), {}).apply(empty);
+  EXPECT_EQ(empty.name, "");
+  EXPECT_THAT(error_of("list: [a, ~]\n"), HasSubstr("bad.yaml:1:7: 'list' has a blank entry"));
+}
+
+TEST_F(LayersTest, ABlankValueOnTheCommandLineIsASlip) {
+  EXPECT_THAT(error_of("", {"name="}),
+              HasSubstr("--set name=: there is no value; for an empty text write name='\"\"'"));
+  EXPECT_THAT(error_of("", {"inner.rate="}), HasSubstr("there is no value"));
+  Outer options;
+  Layers("", "", {"name=\"\""}).apply(options);
+  EXPECT_EQ(options.name, "");
+}
+
+TEST_F(LayersTest, ThePlaceOfAValueIsTheLastThatGaveIt) {
+  const auto preset = file("preset.yaml", "steps: 4\ninner: {rate: 0.25}\n");
+  const auto host = file("host.yaml", "# mine\ninner:\n  rate: 0.5\nname:\n");
+  const Layers layers(preset, host, {"quick=true"});
+  EXPECT_EQ(layers.place_of("inner.rate"), host + ":3:9");
+  EXPECT_EQ(layers.place_of("steps"), preset + ":1:8");
+  EXPECT_EQ(layers.place_of("quick"), "--set quick=true");
+  EXPECT_EQ(layers.place_of("name"), "");
+  EXPECT_EQ(layers.place_of("inner.kind"), "");
+  EXPECT_EQ(layers.place_of("steps.deeper"), "");
+}
+
 TEST_F(LayersTest, MistakesNameTheirPlace) {
   EXPECT_THAT(error_of("steps: 2\ninner:\n  rte: 0.1\n"),
               HasSubstr("bad.yaml:3:3: unknown key 'inner.rte'; did you mean 'rate'"));
