@@ -65,7 +65,12 @@ s|station_endpoint: .*|station_endpoint: tcp://127.0.0.1:5555|
 s|quota_bytes: .*|quota_bytes: 50000000|
 s|ballast_bytes: .*|ballast_bytes: 0|
 s|device: auto.*|device: cpu\n  threads: 1\n  model: {width: 0.0625, output_stride: 16}\n  input: {crop_width_px: 64, crop_height_px: 48}\n  train: {optimiser: adamw, rate: 0.002, head_rate_factor: 1, batch_source: 2, batch_target: 1}\n  selftrain: {batch: 1}\n  guard: {share: 0.25, min_pixels: 64}|
-s|share_per_round: .*|region_px: 8\n    regions_per_round: 16\n    pixels_per_round: 100000|
+s|region_px: .*|region_px: 8|
+s|regions_per_round: .*|regions_per_round: 16|
+s|share_per_round: .*|pixels_per_round: 100000|
+s|regions_per_day: .*|regions_per_day: 0|
+s|label_seconds_per_day: .*|label_seconds_per_day: 0|
+s|# live_hook: .*|live_hook: cp "$DRIFTLOOP_LIVE/model.safetensors" /run/driftloop/ \&\& echo "round $DRIFTLOOP_ROUND copied"|
 s|replay: .*|replay: streetsim:game?frames=8\&width=96\&height=64|
 s|warmup_steps: .*|warmup_steps: 6|
 s|steps_per_round: .*|steps_per_round: 12\n  min_frames: 20\n  label_wait_s: 20|
@@ -118,7 +123,9 @@ check_running() {
   check_exposure driftloop-station 12
   eventually "$kPromotion" "no model went live" promoted
   say "a model went live: $(rounds | tail -n 1 | cut -c 1-150)"
-  inside 'test -s /var/lib/driftloop/live.safetensors' || fail "there is no live model"
+  inside 'cd "$(realpath /var/lib/driftloop/live)" && grep -q "\"sha256\": \"$(sha256sum <model.safetensors | cut -d" " -f1)\"" manifest.json' ||
+    fail "the live model is not what its manifest says"
+  inside 'cmp /var/lib/driftloop/live/model.safetensors /run/driftloop/model.safetensors' || fail "the hook did not run for the live model"
   walk vehicle-look
   walk station-look
   grep -qE 'labelled [1-9]' "$work/walk" || fail "the station has labelled nothing: $(cat "$work/walk")"
