@@ -10,6 +10,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -74,6 +75,7 @@ bool LiveLoop::wait_for_labels() {
   }
   std::int64_t seen_row = place_.merged_row;
   bool have_labels = engine_.labels().regions > 0;
+  const double since_s = parts_.now().steady_s;
   std::optional<std::uint64_t> looked_at;  // the outbox's revision
   while (!stopping()) {
     for (const auto& label : parts_.outbox.labels_after(seen_row)) {
@@ -90,7 +92,8 @@ bool LiveLoop::wait_for_labels() {
     const auto pace = parts_.pace.get();
     const auto asked = static_cast<double>(place_.asked_this_round);
     const auto closed = asked - static_cast<double>(open.size());
-    const bool enough = closed >= pace.label_share * asked || watch.seconds() >= pace.label_wait_s;
+    const bool enough =
+        closed >= pace.label_share * asked || parts_.now().steady_s - since_s >= pace.label_wait_s;
     if (enough && (have_labels || open_of_all.empty())) return true;
     show("waiting", enough ? "no label ever came: nothing can be learnt yet" : "");
     parts_.news.wait(stop_, kLook);
@@ -207,7 +210,8 @@ void LiveLoop::save(Extent) {
   engine_.set_note(encode_place(place_));
   engine_.save(parts_.state.model());
   // Only now: a state without these labels will never be gone back to. On a full disk the next save does it.
-  static_cast<void>(parts_.outbox.forget_merged(place_.merged_row));
+  const std::int64_t keep = std::min(2 * parts_.pace.get().max_pending, uplink::Outbox::kKeptMerged);
+  static_cast<void>(parts_.outbox.forget_merged(place_.merged_row, keep));
   parts_.health.progress(Owner::adapt);
   show(shown_.phase);
 }

@@ -34,7 +34,7 @@ struct LiveParts {
   LiveStatus& status;
   Health& health;
   News& news;
-  std::function<Now()> now = now_here;  // for what a day may ask
+  std::function<Now()> now = now_here;  // for what a day may ask and how long labels are waited for
 };
 
 class LiveLoop {

@@ -76,11 +76,11 @@ std::vector<InboxLabel> Outbox::labels_after(std::int64_t row_id, std::size_t co
   return outcome == StoreOutcome::done ? labels_after(row_id, count) : labels;
 }
 
-StoreOutcome Outbox::forget_merged(std::int64_t row_id) {
+StoreOutcome Outbox::forget_merged(std::int64_t row_id, std::int64_t keep) {
   return impl_->database.write("forgetting merged labels", [&](SQLite::Database& db) {
     SQLite::Statement newest(db, "SELECT id FROM inbox WHERE id<=? ORDER BY id DESC LIMIT 1 OFFSET ?");
     newest.bind(1, row_id);
-    newest.bind(2, kKeptMerged);
+    newest.bind(2, keep);
     if (!newest.executeStep()) return;
     const std::int64_t last = newest.getColumn(0).getInt64();
     for (const char* forget :

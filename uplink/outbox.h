@@ -71,9 +71,9 @@ struct OutboxStats {
 
 class Outbox {
  public:
-  /// Merged labels that stay, with their requests: as many as may be unanswered at one time (the daemon's
-  /// loop.max_pending), so that a learner that must go back to its state before the last finds them all; also
-  /// enough that a label that the station repeats is known.
+  /// Merged labels that stay at the most, with their requests: at least as many as may be unanswered at one
+  /// time, so that a learner that must go back to its state before the last finds them all; also enough that
+  /// a label that the station repeats is known.
   static constexpr std::int64_t kKeptMerged = 10'000;
   /// Refused regions that stay with their payloads, for whoever looks into why.
   static constexpr std::int64_t kKeptRefused = 100;
@@ -116,8 +116,8 @@ class Outbox {
   /// At most `count` labels with row_id > `row_id`, ascending. Damaged ones are quarantined and left out.
   std::vector<InboxLabel> labels_after(std::int64_t row_id, std::size_t count = 1000);
   /// The consumer has durably merged all labels up to `row_id`. Forgets them and their requests, but for the
-  /// newest kKeptMerged. A forgotten label that came again would be an unknown request: without effect.
-  [[nodiscard]] StoreOutcome forget_merged(std::int64_t row_id);
+  /// newest `keep`. A forgotten label that came again would be an unknown request: without effect.
+  [[nodiscard]] StoreOutcome forget_merged(std::int64_t row_id, std::int64_t keep = kKeptMerged);
 
  private:
   struct Impl;

@@ -1,0 +1,156 @@
+// A month of a vehicle that asks people, in virtual time: nothing that it keeps or asks grows.
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+#include <cstdio>
+#include <fstream>
+#include <numeric>
+
+#include "tests/daemon/live_world.h"
+#include "tests/support/temp_folder.h"
+
+namespace driftloop::daemon {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr double kHour = 3600;
+constexpr int kDays = 30, kFramesAnHour = 4;
+constexpr double kStart = 1'800'000'000;
+
+struct Day {
+  double asked, pending, memory_bytes, disk_bytes;
+};
+
+double resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  double all = 0, resident = 0;
+  in >> all >> resident;
+  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+double bytes_below(const fs::path& folder) {
+  double bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    std::error_code gone;
+    if (entry.is_regular_file(gone)) bytes += static_cast<double>(entry.file_size(gone));
+  }
+  return bytes;
+}
+
+/// The mean of days [first, last), counted from 1.
+double mean(const std::vector<Day>& days, double Day::*what, int first, int last) {
+  double sum = 0;
+  for (int day = first; day < last; ++day) sum += days.at(static_cast<std::size_t>(day - 1)).*what;
+  return sum / (last - first);
+}
+
+class Month : public testing::Test {
+ protected:
+  /// The shipped defaults of asking, a net and frames that a test can afford: frames of 192 x 128 hold six
+  /// regions where 1280 x 720 hold 220, so the share of a pool's pixels is as much larger, and the store is
+  /// as much smaller.
+  DaemonOptions options() {
+    const DaemonOptions shipped;
+    DaemonOptions o = tiny_options(folder_ / "vehicle");
+    o.loop = shipped.loop;
+    o.loop.weights = start_weights(folder_.path()).string();
+    o.loop.steps_per_round = 4;
+    o.loop.min_frames = 24;
+    o.engine.acquisition = shipped.engine.acquisition;
+    o.engine.acquisition.share_per_round *= 220 / 6.0;
+    o.engine.acquisition.max_frames = 48;
+    o.store.quota_bytes = 3'000'000;
+    return o;
+  }
+
+  /// 30 days with a lab that leaves out one region in `unanswered` (0 = none), or no lab at all.
+  std::vector<Day> live(int unanswered, bool lab_is_there) {
+    std::mutex mutex;
+    Now now{kStart, 0};
+    int looks = 0;
+    Vehicle vehicle(options());
+    vehicle.now = [&] {
+      const std::lock_guard lock(mutex);
+      ++looks;
+      return now;
+    };
+    std::unique_ptr<Lab> lab;
+    if (lab_is_there) {
+      lab = std::make_unique<Lab>(vehicle, Answers::labels);
+      lab->leave_out_one_in(unanswered);
+    }
+    const auto loop = vehicle.loop();
+    std::jthread runner([&] { EXPECT_EQ(loop->run(), LiveLoop::End::stopped); });
+    std::vector<Day> days;
+    std::int64_t asked_before = 0;
+    News pause;
+    for (int hour = 0; hour < kDays * 24; ++hour) {
+      for (int i = 0; i < kFramesAnHour; ++i) {
+        const int frame = hour * kFramesAnHour + i;
+        auto picture = two_coloured_frame("month_" + std::to_string(frame), {192, 128}, (frame * 37) % 256);
+        cv::randu(picture.image_rgb(cv::Rect(0, 64, 192, 16)), 0, 255);
+        EXPECT_EQ(vehicle.store.put(picture).status, capture::PutStatus::stored);
+      }
+      {
+        const std::lock_guard lock(mutex);
+        now.wall_s += kHour;
+        now.steady_s += kHour;
+        looks = 0;
+      }
+      // Until the loop has nothing left to do in this hour: it waits, and has looked at the clock again.
+      for (bool idle = false; !idle && !vehicle.health.death();) {
+        vehicle.news.tell();
+        pause.wait({}, std::chrono::milliseconds(2));
+        const bool waits = vehicle.status.line().starts_with("waiting");
+        const std::lock_guard lock(mutex);
+        idle = waits && looks >= 3;
+        if (!waits) looks = 0;
+      }
+      if (hour % 24 != 23) continue;
+      const auto asked = vehicle.requests();
+      days.push_back({static_cast<double>(asked - asked_before),
+                      static_cast<double>(vehicle.status.loop_waiting_regions()), resident_bytes(),
+                      bytes_below(vehicle.state.path())});
+      asked_before = asked;
+    }
+    vehicle.stop.request_stop();
+    runner.join();
+    for (std::size_t day = 0; day < days.size(); day += 5)
+      std::printf("day %2zu: asked %4.0f, unanswered %4.0f, memory %6.1f MB, disk %6.2f MB\n", day + 1,
+                  days[day].asked, days[day].pending, days[day].memory_bytes / 1e6,
+                  days[day].disk_bytes / 1e6);
+    return days;
+  }
+
+  /// The last week against the one before it.
+  void expect_flat(const std::vector<Day>& days, double Day::*what, const char* name) {
+    const double before = mean(days, what, 16, 23), last = mean(days, what, 23, 30);
+    EXPECT_NEAR(last, before, 0.05 * std::max(before, 1.0)) << name;
+  }
+  void expect_all_flat(const std::vector<Day>& days) {
+    expect_flat(days, &Day::asked, "asked a day");
+    expect_flat(days, &Day::pending, "unanswered regions");
+    expect_flat(days, &Day::memory_bytes, "memory");
+    expect_flat(days, &Day::disk_bytes, "disk");
+  }
+
+  test::TempFolder folder_;
+};
+
+TEST_F(Month, ALabThatAnswersNearlyAll) {
+  const auto days = live(20, true);
+  expect_all_flat(days);
+  for (const auto& day : days) EXPECT_LE(day.asked, 200) << "more than a day's regions";
+  EXPECT_GE(mean(days, &Day::asked, 2, 30), 190);
+}
+
+TEST_F(Month, NoLabAtAll) {
+  const auto days = live(0, false);
+  for (const auto& day : days) EXPECT_LE(day.pending, DaemonOptions().loop.max_pending);
+  expect_flat(days, &Day::pending, "unanswered regions");
+  expect_flat(days, &Day::memory_bytes, "memory");
+  expect_flat(days, &Day::disk_bytes, "disk");
+}
+
+}  // namespace
+}  // namespace driftloop::daemon
