@@ -100,6 +100,7 @@ check_confinement() {  # UNIT: the kernel's own account of the process
   grep -q '^NoNewPrivs:[[:space:]]1$' <<<"$status" || fail "$1 runs without NoNewPrivileges"
   grep -q '^CapEff:[[:space:]]0*$' <<<"$status" || fail "$1 has capabilities"
   grep -q '^Uid:[[:space:]]0' <<<"$status" && fail "$1 runs as root"
+  inside "grep -qE '^Max core file size +0 +0 ' /proc/$(property "$1" MainPID)/limits" || fail "$1 may leave a core file"
   inside "! sudo -u ${1/driftloopd/driftloop} cat /etc/driftloop/keys/*.key" 2>/dev/null || fail "the user of $1 can read the keys' folder"
 }
 
@@ -120,6 +121,7 @@ check_running() {
   say "a model went live: $(rounds | tail -n 1 | cut -c 1-150)"
   inside 'test -s /var/lib/driftloop/live.safetensors' || fail "there is no live model"
   walk vehicle-look
+  grep -q 'round' "$work/walk" || fail "'driftloop status' does not name the round: $(cat "$work/walk")"
   walk station-look
   grep -qE 'labelled [1-9]' "$work/walk" || fail "the station has labelled nothing: $(cat "$work/walk")"
   for unit in driftloop-station driftloopd; do
