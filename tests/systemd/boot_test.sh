@@ -105,6 +105,7 @@ check_confinement() {  # UNIT: the kernel's own account of the process
   grep -q '^NoNewPrivs:[[:space:]]1$' <<<"$status" || fail "$1 runs without NoNewPrivileges"
   grep -q '^CapEff:[[:space:]]0*$' <<<"$status" || fail "$1 has capabilities"
   grep -q '^Uid:[[:space:]]0' <<<"$status" && fail "$1 runs as root"
+  inside "grep -qE '^Max core file size +0 +0 ' /proc/$(property "$1" MainPID)/limits" || fail "$1 may leave a core file"
   inside "! sudo -u ${1/driftloopd/driftloop} cat /etc/driftloop/keys/*.key" 2>/dev/null || fail "the user of $1 can read the keys' folder"
 }
 
@@ -127,6 +128,7 @@ check_running() {
     fail "the live model is not what its manifest says"
   inside 'cmp /var/lib/driftloop/live/model.safetensors /run/driftloop/model.safetensors' || fail "the hook did not run for the live model"
   walk vehicle-look
+  grep -q 'round' "$work/walk" || fail "'driftloop status' does not name the round: $(cat "$work/walk")"
   walk station-look
   grep -qE 'labelled [1-9]' "$work/walk" || fail "the station has labelled nothing: $(cat "$work/walk")"
   for unit in driftloop-station driftloopd; do
