@@ -121,7 +121,6 @@ class Capture {
         if (!full_.empty()) spdlog::info("there is room for frames again");
         full_.clear();
         ++status_.stored;
-        parts_.store.set_value(put.id, kPlainValue);
         parts_.news.tell();
         return;
       }
