@@ -98,6 +98,14 @@ void find_values(std::string_view text, std::vector<Span>& found) {
       const auto close = text.find(')', begin);
       if (close != text.npos) begin = close + 1;
     }
+    // In a text that is itself quoted (YAML, JSON) the quotes have their backslashes.
+    const bool escaped = begin + 1 < text.size() && text[begin] == '\\' && is_quote(text[begin + 1]);
+    if (escaped) {
+      const std::string closing{text.substr(begin, 2)};
+      const auto close = text.find(closing, begin + 2);
+      found.push_back({begin + 2, close == text.npos ? text.size() : close});
+      continue;
+    }
     const bool in_quotes = begin < text.size() && is_quote(text[begin]);
     const char quote = in_quotes ? text[begin] : '\0';
     begin += in_quotes;

@@ -17,6 +17,7 @@
 #include <set>
 
 #include "config/check.h"
+#include "config/redact.h"
 #include "daemon/judged.h"
 
 namespace driftloop::daemon {
@@ -262,7 +263,7 @@ bool LiveLoop::wait_for_frames(std::size_t at_least) {
     const bool all_there = parts_.health.is_finished(Owner::capture);
     if (frames >= at_least || (all_there && frames > 0)) return true;
     if (all_there)
-      throw Error("the source " + parts_.options.camera.uri +
+      throw Error("the source " + config::without_secrets(parts_.options.camera.uri) +
                   " ended and no frame of it was kept: see camera.gate in status.json for why");
     show("capturing");
     parts_.news.wait(stop_, kLook);

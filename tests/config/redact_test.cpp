@@ -41,6 +41,7 @@ TEST(Redact, ValuesOfSecretPropertiesGo) {
       {"user-pw=two\\ words ! x", "user-pw=*** ! x"},
       {"user-pw = hunter2 ! x", "user-pw = *** ! x"},
       {"user-pw=(string)hunter2 ! x", "user-pw=(string)*** ! x"},
+      {R"(uri: "rtspsrc user-pw=\"two words\" ! x")", R"(uri: "rtspsrc user-pw=\"***\" ! x")"},
       {"PASSWORD=hunter2", "PASSWORD=***"},
       {"http://cam/s?user=bob&pwd=hunter2&channel=1", "http://cam/s?user=***&pwd=***&channel=1"},
       {"\"rtsp://cam/s?token=hunter2\" then", "\"rtsp://cam/s?token=***\" then"}};

@@ -3,7 +3,7 @@ driftloop_test(daemon_live_parts_test LABEL unit
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/live_codec_test.cpp ${CMAKE_CURRENT_LIST_DIR}/live_options_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/live_place_test.cpp ${CMAKE_CURRENT_LIST_DIR}/live_health_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/live_capture_test.cpp
-  LINKS driftloop::daemon opencv_imgproc opencv_imgcodecs)
+  LINKS driftloop::daemon spdlog::spdlog opencv_imgproc opencv_imgcodecs)
 if(TARGET driftloopd)
   driftloop_test(daemon_live_loop_test LABEL fault
     TIMEOUT 600
