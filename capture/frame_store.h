@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,15 @@ struct StoreOptions {
 /// All but the folder, which belongs to whoever runs the store.
 void describe(config::Fields& f, StoreOptions& o);
 
+/// Where a frame's value comes from.
+enum class ValueSource {
+  colour,   // how far its colours and structure are from the most similar kept frame's
+  feature,  // the same in the feature space of a model, once frames have features: see set_feature
+  asked     // it was asked about: its label can be learnt from as long as the picture is there
+};
+inline constexpr double kMostNovel = 100;    // the value of a frame that is like nothing else
+inline constexpr double kAskedValue = 1000;  // of one that was asked about
+
 struct StoredFrame {
   std::string id;              // the stem of its file: 12-digit sequence, '_', the name with safe characters
   std::string name;            // as the source gave it (safe characters only, after the index was lost)
@@ -31,8 +41,10 @@ struct StoredFrame {
   std::int64_t captured_ns = 0;
   std::int64_t bytes = 0;  // on disk, whole blocks
   int width = 0, height = 0;
-  std::optional<double> value;  // absent until set_value
-  int unsent = 0;               // regions of it that were not sent yet; > 0 = never evicted
+  bool asked = false;
+  int unsent = 0;    // regions of it that were not sent yet; > 0 = never evicted
+  double value = 1;  // novelty: distance to the nearest kept neighbour by the median of all such; 1 = usual
+  ValueSource source = ValueSource::colour;
 };
 
 enum class PutStatus {
@@ -61,6 +73,10 @@ struct StoreRepair {
 
 /// Safe for several threads (one mutex; encoding and decoding run outside it). A real I/O error throws Error
 /// and is sticky: every later call throws the same. A full disk is no error.
+///
+/// What goes first under the quota is decided frame by frame, whatever their sizes: the most redundant one,
+/// the oldest of equals; a tenth of the frames, the newest, is spared; asked frames go last, unless those
+/// whose regions are all sent take more than half of the quota; unsent ones never go. See keep_order.h.
 class FrameStore {
  public:
   /// Throws Error when the folder cannot be used, another process has it, or the quota is too small.
@@ -69,8 +85,8 @@ class FrameStore {
   FrameStore(const FrameStore&) = delete;
   FrameStore& operator=(const FrameStore&) = delete;
 
-  /// Encodes and stores. Over the quota, frames without unsent regions go: lowest value per byte first, of
-  /// equals the oldest. A frame that has no value yet counts as the mean of those that have one.
+  /// Encodes and stores; over the quota others go. With 100,000 kept frames a put compares the new frame with
+  /// all of them, as often as an evicted frame had neighbours: a few milliseconds.
   [[nodiscard]] PutResult put(const Frame& frame);
 
   /// Oldest first.
@@ -81,11 +97,17 @@ class FrameStore {
 
   // Each returns whether the frame is still there. A full disk never makes them fail: the new state is in
   // memory at once and in the index as soon as there is room.
-  bool set_value(const std::string& id, double value);       // finite; higher = kept longer
+  bool set_asked(const std::string& id, bool asked);
+  /// What a model sees in the frame: any length, finite, only the direction counts. `space` names the model
+  /// (at most 64 characters): features of different spaces are not comparable, and a frame has one at a time.
+  /// Costs about as much as a put.
+  bool set_feature(const std::string& id, std::span<const float> feature, const std::string& space);
   bool mark_unsent(const std::string& id, int regions = 1);  // so many more of its regions wait to be sent
   bool mark_sent(const std::string& id, int regions = 1);    // so many fewer, down to none
 
   std::int64_t used_bytes() const;  // of the quota
+  std::size_t size() const;         // frames; never throws, also after a failure
+  std::string failure() const;      // the sticky error, "" while there is none
   StoreCounters counters() const;
   const StoreRepair& repair() const;
 

@@ -6,12 +6,14 @@
 #include <algorithm>
 
 #include "capture/gst_source.h"
+#include "capture/gst_teardown.h"
 #include "config/check.h"
+#include "config/redact.h"
 
 namespace driftloop::capture {
 namespace {
 
-constexpr auto kEndOfStreamWait = 700 * GST_MSECOND;  // Argus drains in well under this
+constexpr std::size_t kMaxHung = 3;  // each holds a device, a thread and its buffers
 
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -30,8 +32,13 @@ std::string missing_elements(GstParseContext* context) {
 
 }  // namespace
 
-GstPipelineRun::GstPipelineRun(const std::string& text, const std::string& what) : what_(what) {
+GstPipelineRun::GstPipelineRun(const std::string& text, const std::string& what)
+    : text_(text), what_(config::without_secrets(what)) {
   gst_start_library();
+  if (hung_pipelines() >= kMaxHung)
+    throw NeedsNewProcess(
+        "source " + what_ + ": " + std::to_string(kMaxHung) +
+        " earlier pipelines hang in their driver and cannot be stopped; only a new process helps");
   const GstHandle<GstParseContext> context(gst_parse_context_new());
   GError* raw = nullptr;
   GstElement* parsed = gst_parse_launch_full(text.c_str(), context.get(), GST_PARSE_FLAG_FATAL_ERRORS, &raw);
@@ -40,22 +47,23 @@ GstPipelineRun::GstPipelineRun(const std::string& text, const std::string& what)
   if (error || !pipeline_) {
     const std::string missing = missing_elements(context.get());
     const std::string why = !missing.empty() ? missing : error ? one_line(error->message) : "it is empty";
-    throw Error("source " + what_ + ": cannot make the pipeline: " + why + " (pipeline: " + text + ')');
+    throw Error(safe("source " + what_ + ": cannot make the pipeline: " + why + " (pipeline: " + text + ')'));
   }
   if (GST_IS_BIN(pipeline_.get())) sink_.reset(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "frames"));
   if (!sink_ || !GST_IS_APP_SINK(sink_.get()) || !GST_IS_PIPELINE(pipeline_.get()))
     throw Error("source " + what_ +
                 ": the pipeline needs an appsink called frames at its end: ... ! videoconvert ! "
                 "video/x-raw,format=RGB ! appsink name=frames");
+  // The end of the stream never waits for the reader: it would hold locks that a stop needs.
+  g_object_set(sink_.get(), "wait-on-eos", FALSE, nullptr);
   bus_.reset(gst_element_get_bus(pipeline_.get()));
 }
 
 GstPipelineRun::~GstPipelineRun() {
   if (!pipeline_) return;
-  if (live_ && !dead_ && !ended() && gst_element_send_event(pipeline_.get(), gst_event_new_eos()))
-    GstHandle<GstMessage>(gst_bus_timed_pop_filtered(
-        bus_.get(), kEndOfStreamWait, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
-  gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+  const bool send_end = live_ && !dead_ && !ended();
+  // A stop that hangs is counted there, and the next pipeline is told: nothing more can be done here.
+  static_cast<void>(stop_pipeline({std::move(pipeline_), std::move(sink_), std::move(bus_), send_end}));
 }
 
 GstPipelineRun::Start GstPipelineRun::start() {
@@ -87,6 +95,11 @@ void GstPipelineRun::note_missing(const GstStructure* structure) {
   if (name) missing_ = name;
 }
 
+/// A message that may quote the pipeline, an address or a property, in the library's words.
+std::string GstPipelineRun::safe(std::string message) const {
+  return config::without_secrets(std::move(message), text_);
+}
+
 std::string GstPipelineRun::describe_failure(GstMessage* message) const {
   GError* raw = nullptr;
   char* raw_debug = nullptr;
@@ -96,7 +109,8 @@ std::string GstPipelineRun::describe_failure(GstMessage* message) const {
   const char* from = GST_MESSAGE_SRC_NAME(message);
   std::string text =
       "source " + what_ + " failed in " + (from ? from : "?") + ": " + one_line(error->message);
-  if (!missing_.empty()) return text + " (missing: " + missing_ + "; " + gst_package_advice(missing_) + ')';
+  if (!missing_.empty())
+    return safe(text + " (missing: " + missing_ + "; " + gst_package_advice(missing_) + ')');
   // The last line of the debug text is the cause in the library's own words; the rest is source code places.
   if (debug) {
     std::string detail(debug.get());
@@ -104,7 +118,7 @@ std::string GstPipelineRun::describe_failure(GstMessage* message) const {
     const auto line = detail.rfind('\n');
     if (line != std::string::npos) text += " [" + detail.substr(line + 1) + ']';
   }
-  return text;
+  return safe(std::move(text));
 }
 
 GstPipelineRun::News GstPipelineRun::poll() {
@@ -124,7 +138,7 @@ GstPipelineRun::News GstPipelineRun::poll() {
         const GstHandle<GError> warning(raw);
         // Decoders report each picture that they give up on as a warning in this domain.
         if (g_error_matches(warning.get(), GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE)) ++news.damaged;
-        news.warning = "source " + what_ + ": " + one_line(warning->message);
+        news.warning = safe("source " + what_ + ": " + one_line(warning->message));
         break;
       }
       default:

@@ -14,10 +14,10 @@ namespace driftloop::capture {
 
 class GstPipelineRun {
  public:
-  /// Throws Error; see GstSource.
+  /// Throws Error; see GstSource. Throws NeedsNewProcess when earlier pipelines hang in their driver.
   GstPipelineRun(const std::string& text, const std::string& what);
   /// Sends a live pipeline its end of stream and waits for it (a CSI camera that is cut off may not start
-  /// again before a reboot), then releases everything.
+  /// again before a reboot), then releases everything. Takes 2.5 s at most: see stop_pipeline.
   ~GstPipelineRun();
   GstPipelineRun(const GstPipelineRun&) = delete;
   GstPipelineRun& operator=(const GstPipelineRun&) = delete;
@@ -40,10 +40,11 @@ class GstPipelineRun {
 
  private:
   void note_missing(const GstStructure* structure);
+  std::string safe(std::string message) const;
   std::string describe_failure(GstMessage* message) const;
 
-  std::string what_;
-  std::string missing_;  // the plug-in that decodebin asked for
+  std::string text_, what_;  // text_ may hold passwords: never told as it is
+  std::string missing_;      // the plug-in that decodebin asked for
   GstHandle<GstElement> pipeline_, sink_;
   GstHandle<GstBus> bus_;
   bool live_ = false, dead_ = false;

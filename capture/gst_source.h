@@ -38,6 +38,9 @@ class GstSource final : public FrameSource {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Pipelines of this process that could not be stopped, because a driver hangs, and hang still.
+std::size_t hung_pipelines();
+
 /// Whether this machine's GStreamer has the element.
 bool gst_has_element(std::string_view name);
 

@@ -9,6 +9,7 @@
 #include "capture/source_table.h"
 #include "config/check.h"
 #include "config/name_table.h"
+#include "config/redact.h"
 
 namespace driftloop::capture {
 namespace {
@@ -73,8 +74,9 @@ std::string size_caps(const SourceOptions& options) {
 
 void check_size(const SourceOptions& options) {
   if ((options.width == 0) != (options.height == 0))
-    throw Error("source " + options.uri + ": give both width and height, or neither (got " +
-                std::to_string(options.width) + " x " + std::to_string(options.height) + ')');
+    throw Error("source " + config::without_secrets(options.uri) +
+                ": give both width and height, or neither (got " + std::to_string(options.width) + " x " +
+                std::to_string(options.height) + ')');
 }
 
 /// From raw video to the appsink: rate first (dropped frames cost nothing more), then size, then RGB.
@@ -105,7 +107,7 @@ Uri parse_uri(const std::string& text) {
     return {};
   if (separator == std::string::npos || separator == 0)
     throw Error(
-        "'" + text +
+        "'" + config::without_secrets(text) +
         "' is no source: give scheme://... (csi, v4l2, rtsp, file, images, test) or a GStreamer pipeline "
         "(elements joined by '!')");
   Uri uri{text.substr(0, separator), text.substr(separator + 3), {}};
@@ -120,7 +122,8 @@ Uri parse_uri(const std::string& text) {
       const std::string pair = rest.substr(0, end);
       const auto equals = pair.find('=');
       if (equals == std::string::npos || equals == 0)
-        throw Error("source " + text + ": '" + pair + "' after '?' is not key=value");
+        throw Error("source " + config::without_secrets(text) + ": '" + config::without_secrets(pair, text) +
+                    "' after '?' is not key=value");
       uri.query[pair.substr(0, equals)] = percent_decoded(pair.substr(equals + 1));
       rest.erase(0, end + 1);
     }
@@ -138,7 +141,8 @@ std::string pipeline_text(const SourceOptions& options, PipelineHost host) {
   }
   const SourceEntry& entry = find_source(uri.scheme);
   if (!entry.head)
-    throw Error(options.uri + ": " + uri.scheme + ":// is not one pipeline; each of its files has its own");
+    throw Error(config::without_secrets(options.uri) + ": " + uri.scheme +
+                ":// is not one pipeline; each of its files has its own");
   return entry.head(uri) + tail(options, entry.life, std::max(host, entry.least_host));
 }
 

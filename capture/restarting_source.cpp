@@ -36,6 +36,11 @@ Life RestartingSource::life() const {
 ReadResult RestartingSource::close_and_wait(const std::string& why) {
   earlier_ = counters();
   source_.reset();
+  frames_since_.reset();
+  ++failures_;
+  if (options_.give_up_after > 0 && failures_ >= options_.give_up_after)
+    throw NeedsNewProcess(why + "; " + std::to_string(failures_) +
+                          " failures in a row: a new process is needed");
   next_attempt_ = Clock::now() + backoff_;
   ReadResult result;
   result.message = why + "; opened again in " + std::to_string(backoff_.count()) + " ms";
@@ -48,6 +53,8 @@ bool RestartingSource::open_again(ReadResult& result) {
   try {
     source_ = reopen_();
     return true;
+  } catch (const NeedsNewProcess&) {
+    throw;
   } catch (const Error& error) {
     result = close_and_wait(error.what());
     return false;
@@ -67,7 +74,11 @@ ReadResult RestartingSource::do_read(milliseconds timeout) {
   ReadResult result = source_->read(std::max(left, milliseconds(0)));
   if (source_->life() == Life::live) life_ = Life::live;
   if (result.status == ReadStatus::frame) {
-    backoff_ = options_.first_backoff;
+    // One frame is no health: a camera that flaps would be opened as often as it fails.
+    const auto now = Clock::now();
+    if (!frames_since_) frames_since_ = now;
+    if (now - *frames_since_ >= options_.healthy) backoff_ = options_.first_backoff;
+    failures_ = 0;
     result.frame.sequence = next_sequence_++;
     if (life_ == Life::live) {
       char name[32];

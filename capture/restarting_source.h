@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "capture/source.h"
 
@@ -12,6 +13,8 @@ namespace driftloop::capture {
 struct RestartOptions {
   std::chrono::milliseconds first_backoff{200};  // doubles with each failure in a row, up to
   std::chrono::milliseconds max_backoff{5000};
+  std::chrono::milliseconds healthy{10'000};  // frames for so long without a failure: the waits begin anew
+  int give_up_after = 0;                      // failures in a row without a frame; 0 = never
 };
 
 class RestartingSource final : public FrameSource {
@@ -25,7 +28,8 @@ class RestartingSource final : public FrameSource {
   Life life() const override;
 
  protected:
-  /// A failure of a live source is reported once, as a `timeout` with a message.
+  /// A failure of a live source is reported once, as a `timeout` with a message. The last of give_up_after
+  /// failures in a row throws NeedsNewProcess.
   ReadResult do_read(std::chrono::milliseconds timeout) override;
 
  private:
@@ -39,6 +43,8 @@ class RestartingSource final : public FrameSource {
   Life life_;
   std::chrono::milliseconds backoff_;
   std::chrono::steady_clock::time_point next_attempt_;
+  std::optional<std::chrono::steady_clock::time_point> frames_since_;  // the first frame since a failure
+  int failures_ = 0;                                                   // in a row, without a frame between
   std::uint64_t next_sequence_ = 0;
 };
 

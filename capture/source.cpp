@@ -35,6 +35,10 @@ void describe(config::Fields& f, SourceOptions& o) {
   f.field("restart_backoff_ms", o.restart_backoff_ms, {1, 600'000},
           "live sources: wait before the first restart in ms; it doubles with each failure");
   f.field("restart_backoff_max_ms", o.restart_backoff_max_ms, {1, 600'000}, "and grows up to this, in ms");
+  f.field("give_up_after", o.give_up_after, {-1, 1'000'000},
+          "live sources: after so many failures in a row the process ends, so that the service starts it "
+          "anew; 0 = "
+          "never; -1 = 8 for csi://, never for others");
 }
 
 }  // namespace driftloop::capture

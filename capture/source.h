@@ -7,9 +7,16 @@
 #include <string>
 
 #include "capture/frame.h"
+#include "config/check.h"
 #include "config/fields.h"
 
 namespace driftloop::capture {
+
+/// No attempt in this process can mend it (a camera service that was restarted behind a socket that is bound
+/// to the old one, a driver that hangs): whoever supervises the process must start a new one.
+struct NeedsNewProcess : Error {
+  using Error::Error;
+};
 
 enum class ReadStatus {
   frame,    // `frame` holds the next picture
@@ -37,7 +44,7 @@ enum class Life {
   finite  // a file, a folder, a generator: an error is final, an end is an end
 };
 
-/// One owner, one thread. The destructor stops the device (end of stream first, at most about a second).
+/// One owner, one thread. The destructor stops the device (end of stream first), within 2.5 s.
 class FrameSource {
  public:
   virtual ~FrameSource() = default;
@@ -45,7 +52,8 @@ class FrameSource {
   FrameSource(const FrameSource&) = delete;
   FrameSource& operator=(const FrameSource&) = delete;
 
-  /// Blocks for at most about `timeout` (>= 0), apart from opening a device.
+  /// Blocks for at most about `timeout` (>= 0), apart from opening a device. Throws NeedsNewProcess (see
+  /// SourceOptions::give_up_after), and Error for pictures in a format that cannot be used.
   [[nodiscard]] ReadResult read(std::chrono::milliseconds timeout);
   virtual SourceCounters counters() const = 0;
   /// What is known so far: a free pipeline is `finite` until it has started as live.
@@ -70,11 +78,14 @@ struct SourceOptions {
   int start_timeout_ms = 10'000;      // the same, before the first frame
   int restart_backoff_ms = 200;       // live sources: the wait before the first restart; doubles each time
   int restart_backoff_max_ms = 5000;  // and never grows over this
+  int give_up_after =
+      -1;  // failures in a row, then NeedsNewProcess; 0 = never; -1 = 8 for csi://, else never
 };
 void describe(config::Fields& f, SourceOptions& o);
 
 /// Throws Error for what a restart cannot mend: an unknown scheme, a missing file, folder or plugin, a
-/// pipeline that does not parse. A camera that is merely absent is not an error: it is retried.
+/// pipeline that does not parse. A camera that is merely absent is not an error: it is retried. No message of
+/// a source repeats a password of its uri.
 std::unique_ptr<FrameSource> open_source(const SourceOptions& options);
 
 }  // namespace driftloop::capture

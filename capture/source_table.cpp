@@ -8,15 +8,20 @@
 #include "capture/restarting_source.h"
 #include "config/check.h"
 #include "config/name_table.h"
+#include "config/redact.h"
 
 namespace driftloop::capture {
 namespace {
+
+// A restarted nvargus-daemon has a new socket; a service that has the old one bound into its namespace gets
+// it by its own restart alone. With the waits between them eight failures take half a minute.
+constexpr int kCsiGiveUpAfter = 8;
 
 GstSourceOptions gst_options(const SourceOptions& options, Life life) {
   const PipelineHost host = gst_has_element("nvvidconv") ? PipelineHost::jetson : PipelineHost::generic;
   GstSourceOptions gst;
   gst.pipeline = pipeline_text(options, host);
-  gst.what = options.uri;
+  gst.what = config::without_secrets(options.uri);
   gst.life = life;
   gst.at_end = options.at_end;
   // A slow rate that the user asked for is no stall.
@@ -28,7 +33,9 @@ GstSourceOptions gst_options(const SourceOptions& options, Life life) {
 
 std::unique_ptr<FrameSource> open_restarting(const SourceOptions& options, Life life) {
   const GstSourceOptions gst = gst_options(options, life);
+  const bool csi = parse_uri(options.uri).scheme == "csi";
   RestartOptions restart;
+  restart.give_up_after = options.give_up_after >= 0 ? options.give_up_after : csi ? kCsiGiveUpAfter : 0;
   restart.first_backoff = std::chrono::milliseconds(options.restart_backoff_ms);
   restart.max_backoff = std::chrono::milliseconds(options.restart_backoff_max_ms);
   // The first one is made here, so that a mistake in the text is told at once.

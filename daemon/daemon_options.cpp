@@ -5,6 +5,7 @@
 
 #include "config/check.h"
 #include "config/layers.h"
+#include "config/redact.h"
 #include "uplink/keys.h"
 #include "uplink/region.h"
 
@@ -134,6 +135,12 @@ void check_options(const DaemonOptions& o) {
     throw Error("there is no weights file " + loop.weights + ": correct loop.weights");
   if (loop.weights.empty() && loop.warmup_steps > 0 && loop.replay.empty())
     throw Error("loop.warmup_steps without loop.replay: there is nothing to warm up on");
+}
+
+std::string stored_text(const DaemonOptions& options) {
+  DaemonOptions shown = options;
+  shown.camera.uri = config::without_secrets(shown.camera.uri);
+  return config::to_yaml(shown, config::Comments::help);
 }
 
 Reload reload_options(const DaemonOptions& running, const DaemonOptions& fresh) {

@@ -64,6 +64,9 @@ DaemonOptions read_options(const std::filesystem::path& file, const std::vector<
 /// do.
 void check_options(const DaemonOptions& options);
 
+/// The settings as they may be stored and shown: YAML with its help, without the passwords of the camera.
+std::string stored_text(const DaemonOptions& options);
+
 struct Reload {
   DaemonOptions options;                   // `running` with what may change while it runs
   std::vector<std::string> needs_restart;  // lines of the fresh file that differ and were not taken

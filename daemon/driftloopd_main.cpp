@@ -14,6 +14,7 @@
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/layers.h"
+#include "config/redact.h"
 #include "daemon/capture_thread.h"
 #include "daemon/daemon_options.h"
 #include "daemon/health.h"
@@ -83,7 +84,7 @@ class Daemon {
         gate_(options_.gate),
         pace_(options_.loop),
         started_with_(options_) {
-    config::write_durably(state_.config(), config::to_yaml(options_, config::Comments::help));
+    config::write_durably(state_.config(), stored_text(options_));
     if (!store_.repair().message.empty()) spdlog::warn("{}", store_.repair().message);
   }
 
@@ -95,7 +96,7 @@ class Daemon {
     status_.write(Clock::now(), LiveStatus::Ending::stopped);
     int exit_status = end == End::death ? 1 : 0;
     if (const auto death = health_.death()) {
-      spdlog::critical("{} ended: {}", owner_name(death->owner), death->why);
+      spdlog::critical("{} ended: {}", owner_name(death->owner), config::without_secrets(death->why));
       exit_status = 1;
     } else {
       spdlog::info("stopped: {}", status_.line());
@@ -153,11 +154,12 @@ class Daemon {
       options_.loop = reload.options.loop;
       gate_.set(options_.gate);
       pace_.set(options_.loop);
-      config::write_durably(state_.config(), config::to_yaml(options_, config::Comments::help));
+      config::write_durably(state_.config(), stored_text(options_));
       spdlog::info("settings read again from {}", arguments_.config_file);
-      for (const auto& line : reload.needs_restart) spdlog::warn("needs a restart: {}", line);
+      for (const auto& line : reload.needs_restart)
+        spdlog::warn("needs a restart: {}", config::without_secrets(line));
     } catch (const Error& error) {
-      spdlog::error("settings not changed: {}", error.what());
+      spdlog::error("settings not changed: {}", config::without_secrets(error.what()));
     }
     manager_.ready(status_.line());
   }
@@ -201,8 +203,8 @@ int run_daemon(const Arguments& arguments) {
   check_options(options);
   if (arguments.check) {
     std::cout << arguments.config_file << ": good; vehicle " << options.vehicle_id << ", camera "
-              << options.camera.uri << ", station " << options.link.station_endpoint << ", state "
-              << options.state << '\n';
+              << config::without_secrets(options.camera.uri) << ", station " << options.link.station_endpoint
+              << ", state " << options.state << '\n';
     return 0;
   }
   if (options.link.secret_key_file.empty())
@@ -247,7 +249,7 @@ int main(int argc, char** argv) {
   try {
     return daemon::run_daemon(arguments);
   } catch (const std::exception& error) {
-    std::cerr << "driftloopd: " << error.what() << '\n';
+    std::cerr << "driftloopd: " << config::without_secrets(error.what()) << '\n';
     return 1;
   }
 }

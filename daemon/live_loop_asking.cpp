@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "config/check.h"
+#include "config/redact.h"
 #include "daemon/live_loop.h"
 #include "daemon/stopwatch.h"
 
@@ -136,7 +137,7 @@ bool LiveLoop::wait_for_frames(std::size_t at_least) {
     const bool all_there = parts_.health.is_finished(Owner::capture);
     if (frames >= at_least || (all_there && frames > 0)) return true;
     if (all_there)
-      throw Error("the source " + parts_.options.camera.uri +
+      throw Error("the source " + config::without_secrets(parts_.options.camera.uri) +
                   " ended and no frame of it was kept: see camera.gate in status.json for why");
     show("capturing");
     parts_.news.wait(stop_, kLook);

@@ -23,9 +23,8 @@ void mark_frames(capture::FrameStore& store, const std::map<std::string, FrameUs
   for (const auto& frame : store.list()) {
     const auto found = use.find(frame.id);
     const FrameUse wanted = found == use.end() ? FrameUse{} : found->second;
-    const double value = wanted.asked ? kAskedValue : kPlainValue;
     // Each returns false when the frame went meanwhile: then there is nothing to mark.
-    if (frame.value != value) store.set_value(frame.id, value);
+    if (frame.asked != wanted.asked) store.set_asked(frame.id, wanted.asked);
     if (wanted.unanswered > frame.unsent) store.mark_unsent(frame.id, wanted.unanswered - frame.unsent);
     if (wanted.unanswered < frame.unsent) store.mark_sent(frame.id, frame.unsent - wanted.unanswered);
   }

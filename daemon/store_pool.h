@@ -29,13 +29,8 @@ class StorePool : public adapt::FramePool {
 /// The sequence a frame belongs to, by its name: "drive3_000017" -> "drive3".
 std::string group_of(const std::string& frame_name);
 
-// What a frame is worth to the model, for eviction: a frame that was asked about (its label can be learnt
-// from as long as the picture is there) outlives any that was not.
-inline constexpr double kPlainValue = 1;
-inline constexpr double kAskedValue = 1000;
-
 struct FrameUse {
-  bool asked = false;
+  bool asked = false;  // its label can be learnt from as long as the picture is there: it goes last
   int unanswered = 0;  // regions of it whose label has not returned: it is never evicted
 };
 

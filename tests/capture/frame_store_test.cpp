@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <random>
 #include <thread>
 
@@ -28,7 +27,8 @@ TEST(FrameStoreTest, GivesBackWhatWasPutAcrossAReopen) {
   {
     FrameStore store(options);
     id = put_ok(store, frame_of(scene_rgb(96, 64, 1), "berlin 000019/left", 7, 123456789));
-    EXPECT_TRUE(store.set_value(id, 0.25));
+    EXPECT_TRUE(store.set_asked(id, true));
+    EXPECT_TRUE(store.set_feature(id, std::vector<float>{1, 2, 3}, "model 7"));
     EXPECT_TRUE(store.mark_unsent(id, 3));
     EXPECT_TRUE(store.mark_sent(id));
   }
@@ -42,7 +42,9 @@ TEST(FrameStoreTest, GivesBackWhatWasPutAcrossAReopen) {
   EXPECT_EQ(frame.captured_ns, 123456789);
   EXPECT_EQ(frame.width, 96);
   EXPECT_EQ(frame.height, 64);
-  EXPECT_EQ(frame.value, 0.25);
+  EXPECT_TRUE(frame.asked);
+  EXPECT_EQ(frame.source, ValueSource::asked);
+  EXPECT_EQ(frame.value, kAskedValue);
   EXPECT_EQ(frame.unsent, 2);
   EXPECT_EQ(cv::norm(store.load_rgb(id), scene_rgb(96, 64, 1), cv::NORM_INF), 0);
   EXPECT_TRUE(fs::exists(folder / "frames/000000000000_berlin_000019_left.png"));
@@ -65,11 +67,13 @@ TEST(FrameStoreTest, UnknownIdsAreOrdinary) {
   for (const std::string& wrong : {std::string("nonsense"), std::string("000000000009_a"),
                                    std::string("000000000000_b"), std::string()}) {
     EXPECT_FALSE(store.find(wrong));
-    EXPECT_FALSE(store.set_value(wrong, 1));
+    EXPECT_FALSE(store.set_asked(wrong, true));
+    EXPECT_FALSE(store.set_feature(wrong, std::vector<float>{1}, "m"));
     EXPECT_FALSE(store.mark_sent(wrong));
     EXPECT_TRUE(store.load_rgb(wrong).empty());
   }
-  EXPECT_THROW(store.set_value(id, std::nan("")), CheckError);
+  EXPECT_THROW(store.set_feature(id, std::vector<float>{NAN}, "m"), CheckError);
+  EXPECT_THROW(store.set_feature(id, std::vector<float>{1}, ""), CheckError);
 }
 
 TEST(FrameStoreTest, SequencesAreNeverUsedTwice) {
@@ -100,23 +104,6 @@ TEST(FrameStoreTest, StaysUnderItsQuotaOnTheDisk) {
   EXPECT_EQ(store.list().size(), std::distance(fs::directory_iterator(folder / "frames"), {}));
 }
 
-TEST(FrameStoreTest, TheLeastValuableGoFirstAndTheOldestOfEquals) {
-  test::TempFolder folder;
-  FrameStore store(small_store(folder.path(), 2'500'000));
-  const cv::Mat image = noise_rgb(160, 96, 1);
-  std::vector<std::string> ids;
-  while (store.counters().evicted == 0) {
-    ids.push_back(put_ok(store, frame_of(image, "n")));
-    if (store.counters().evicted == 0) store.set_value(ids.back(), ids.size() == 5 ? 0.1 : 1.0);
-  }
-  EXPECT_FALSE(store.find(ids[4]));  // the one of value 0.1
-  ASSERT_TRUE(store.find(ids[0]));
-  store.set_value(ids.back(), 1.0);
-  put_ok(store, frame_of(image, "n"));
-  EXPECT_FALSE(store.find(ids[0]));  // all equal now: the oldest
-  EXPECT_TRUE(store.find(ids[1]));
-}
-
 TEST(FrameStoreTest, UnsentFramesStayAndAStoreOfThemIsFull) {
   test::TempFolder folder;
   FrameStore store(small_store(folder.path(), 2'500'000));
@@ -125,7 +112,6 @@ TEST(FrameStoreTest, UnsentFramesStayAndAStoreOfThemIsFull) {
   PutResult result;
   while ((result = store.put(frame_of(image, "n"))).status == PutStatus::stored) {
     ids.push_back(result.id);
-    store.set_value(ids.back(), 0.0);
     ASSERT_TRUE(store.mark_unsent(ids.back(), 2));
     ASSERT_LT(ids.size(), 1000U);
   }
@@ -139,49 +125,6 @@ TEST(FrameStoreTest, UnsentFramesStayAndAStoreOfThemIsFull) {
   EXPECT_EQ(store.list().size(), ids.size());
 }
 
-// R7. What is kept is compared with the fractional knapsack over all frames ever put: at least the optimum.
-TEST(FrameStoreTest, EvictionRegretIsSmallOverManyRandomDrives) {
-  double worst = 1;
-  for (int drive = 0; drive < 12; ++drive) {
-    test::TempFolder folder;
-    const StoreOptions options = small_store(folder.path(), 3'500'000);
-    FrameStore store(options);
-    std::mt19937 random(static_cast<unsigned>(drive));
-    struct Item {
-      double value;
-      std::int64_t bytes;
-    };
-    std::vector<Item> all;
-    for (int i = 0; i < 220; ++i) {
-      const int width = 120 + static_cast<int>(random() % 40);
-      const std::string id = put_ok(store, frame_of(noise_rgb(width, 96, random()), "n"));
-      const double value = drive % 2 ? std::uniform_real_distribution<>(0, 1)(random)
-                                     : std::exp(std::normal_distribution<>(0, 1)(random));
-      store.set_value(id, value);
-      all.push_back({value, store.find(id)->bytes});
-    }
-    const auto kept = store.list();
-    double got = 0;
-    std::int64_t room = 0;
-    for (const StoredFrame& frame : kept) got += *frame.value, room += frame.bytes;
-    room = std::max(room, options.quota_bytes - store.used_bytes() + room);
-    std::sort(all.begin(), all.end(), [](const Item& a, const Item& b) {
-      return a.value / double(a.bytes) > b.value / double(b.bytes);
-    });
-    double optimum = 0;
-    for (const Item& item : all) {
-      const double share = std::min(1.0, double(room) / double(item.bytes));
-      optimum += share * item.value;
-      room -= static_cast<std::int64_t>(share * double(item.bytes));
-      if (share < 1) break;
-    }
-    ASSERT_GE(kept.size(), 40U);
-    worst = std::max(worst, optimum / got);
-  }
-  EXPECT_LE(worst, 1.05);
-  RecordProperty("worst_regret", std::to_string(worst));
-}
-
 TEST(FrameStoreTest, RandomPinsAreNeverBroken) {
   test::TempFolder folder;
   FrameStore store(small_store(folder.path(), 2'500'000));
@@ -191,7 +134,7 @@ TEST(FrameStoreTest, RandomPinsAreNeverBroken) {
     const PutResult result =
         store.put(frame_of(noise_rgb(120 + static_cast<int>(random() % 60), 90, random()), "n"));
     if (result.status == PutStatus::stored) {
-      store.set_value(result.id, double(random() % 100));
+      if (random() % 3 == 0) store.set_asked(result.id, true);
       if (random() % 3 == 0) {
         ASSERT_TRUE(store.mark_unsent(result.id));
         unsent[result.id] = 1;
@@ -205,18 +148,6 @@ TEST(FrameStoreTest, RandomPinsAreNeverBroken) {
     for (const auto& [id, count] : unsent) ASSERT_TRUE(store.find(id)) << id;
   }
   EXPECT_GT(store.counters().evicted, 50U);
-}
-
-TEST(FrameStoreTest, UnscoredFramesCountAsAverage) {
-  test::TempFolder folder;
-  FrameStore store(small_store(folder.path(), 2'500'000));
-  const cv::Mat image = noise_rgb(160, 96, 1);
-  std::vector<std::string> ids;
-  for (int i = 0; i < 20; ++i) ids.push_back(put_ok(store, frame_of(image, "n")));
-  for (int i = 0; i < 10; ++i) store.set_value(ids[i], i < 5 ? 0.0 : 2.0);
-  while (store.counters().evicted < 5) put_ok(store, frame_of(image, "n"));
-  for (int i = 0; i < 5; ++i) EXPECT_FALSE(store.find(ids[i])) << i;  // below the mean
-  for (int i = 5; i < 20; ++i) EXPECT_TRUE(store.find(ids[i])) << i;  // above it, and unscored
 }
 
 TEST(FrameStoreTest, MistakesAreToldAtOpening) {
@@ -245,7 +176,8 @@ TEST(FrameStoreTest, TwoThreadsShareIt) {
         const cv::Mat image = store.load_rgb(frame.id);
         if (image.empty()) continue;  // evicted meanwhile
         EXPECT_EQ(image.size(), cv::Size(frame.width, frame.height));
-        store.set_value(frame.id, double(frame.sequence % 7));
+        store.set_asked(frame.id, frame.sequence % 7 == 0);
+        store.set_feature(frame.id, std::vector<float>{1, float(frame.sequence)}, "m");
         ++loaded;
       }
   });

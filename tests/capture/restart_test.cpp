@@ -166,6 +166,99 @@ TEST(RestartTest, AReopenThatThrowsIsAFailureLikeAnother) {
   EXPECT_NE(watched.messages[1].find("still gone 1"), std::string::npos) << watched.messages[1];
 }
 
+/// A camera that gives one frame and then fails, each time it is opened.
+struct Flapping : FrameSource {
+  bool given = false;
+  SourceCounters counters() const override { return {}; }
+  Life life() const override { return Life::live; }
+  ReadResult do_read(milliseconds) override {
+    if (given) return {ReadStatus::error, {}, "the plug is loose"};
+    given = true;
+    ReadResult result{ReadStatus::frame, {}, {}};
+    result.frame = frame_of(scene_rgb(8, 8, 1), "0");
+    return result;
+  }
+};
+
+TEST(RestartTest, AFlappingCameraIsOpenedLessAndLessOften) {
+  const auto reopen = [] { return std::make_unique<Flapping>(); };
+  RestartOptions options{milliseconds(10), milliseconds(300), milliseconds(60'000), 0};
+  RestartingSource flapping(reopen(), reopen, options);
+  const Watched watched = watch(flapping, 1000, milliseconds(1500));
+  // 10, 20, ... 160, 300, 300, 300: with waits that begin anew after each frame there would be over a
+  // hundred.
+  EXPECT_GE(watched.messages.size(), 5U);
+  EXPECT_LE(watched.messages.size(), 10U);
+  EXPECT_NE(watched.messages.back().find("in 300 ms"), std::string::npos) << watched.messages.back();
+}
+
+TEST(RestartTest, AfterAHealthyStretchTheWaitsBeginAnew) {
+  const auto reopen = [] { return std::make_unique<Flapping>(); };
+  RestartOptions options{milliseconds(10), milliseconds(300), milliseconds(0), 0};
+  RestartingSource flapping(reopen(), reopen, options);
+  for (const std::string& message : watch(flapping, 20, milliseconds(8000)).messages)
+    EXPECT_NE(message.find("in 10 ms"), std::string::npos) << message;
+}
+
+TEST(RestartTest, SoManyFailuresInARowAskForANewProcess) {
+  auto options = quick("v4l2:///dev/video-that-is-not-there");
+  options.give_up_after = 4;
+  options.restart_backoff_max_ms = 20;
+  const auto source = open_source(options);
+  std::string why;
+  std::size_t told = 0;
+  try {
+    for (int i = 0; i < 100; ++i) told += !source->read(milliseconds(100)).message.empty();
+    FAIL() << "it never gave up";
+  } catch (const NeedsNewProcess& error) {
+    why = error.what();
+  }
+  EXPECT_EQ(told, 3U);
+  EXPECT_NE(why.find("4 failures in a row"), std::string::npos) << why;
+  EXPECT_NE(why.find("video-that-is-not-there"), std::string::npos) << why;
+}
+
+TEST(RestartTest, AFrameBetweenTheFailuresIsNoRow) {
+  const auto reopen = [] { return std::make_unique<Flapping>(); };
+  RestartingSource flapping(reopen(), reopen, {milliseconds(1), milliseconds(1), milliseconds(60'000), 2});
+  EXPECT_EQ(watch(flapping, 20, milliseconds(8000)).frames, 20U);
+}
+
+TEST(RestartTest, AReopenThatAsksForANewProcessIsNotRetried) {
+  RestartingSource source(std::make_unique<Flapping>(),
+                          []() -> std::unique_ptr<FrameSource> { throw NeedsNewProcess("the driver hangs"); },
+                          {milliseconds(1), milliseconds(1)});
+  EXPECT_THROW(watch(source, 5, milliseconds(2000)), NeedsNewProcess);
+}
+
+TEST(RestartTest, APasswordIsNeverTold) {
+  const std::string secret = "hunter2secret";
+  for (const std::string& uri :
+       {"rtsp://admin:" + secret + "@127.0.0.1:9/stream", "rtsp://" + secret + "@127.0.0.1:9/stream",
+        "rtspsrc location=rtsp://127.0.0.1:9/s user-id=admin user-pw=" + secret +
+            " protocols=tcp ! decodebin",
+        "rtspsrc location=rtsp://admin:" + secret + "@127.0.0.1:9/s protocols=tcp ! decodebin",
+        "nosuchelement location=rtsp://admin:" + secret + "@127.0.0.1:9/s ! decodebin",
+        "rtspsrc location=rtsp://admin:" + secret + "@127.0.0.1:9/s ! ! " + secret,
+        "souphttpsrc location=http://admin:" + secret + "@127.0.0.1:9/s.mjpg ! jpegdec",
+        "filesrc location=/nowhere/" + std::string("user-pw=") + secret + " ! decodebin",
+        "rtsp:/admin:" + secret + "@127.0.0.1:9/s", "rtzp://admin:" + secret + "@127.0.0.1:9/s",
+        "csi://admin:" + secret + "@0?user-pw=" + secret}) {
+    std::vector<std::string> told;
+    try {
+      const auto source = open_source(quick(uri));
+      const Watched watched = watch(*source, 1, milliseconds(400));
+      told = watched.messages;
+    } catch (const Error& error) {
+      told.emplace_back(error.what());
+    }
+    const std::string shown = uri.substr(0, 12);
+    ASSERT_FALSE(told.empty()) << shown << ": a source that cannot work says so";
+    for (const std::string& message : told)
+      EXPECT_EQ(message.find(secret), std::string::npos) << shown << ": " << message;
+  }
+}
+
 TEST(RestartTest, DescriptorsThreadsAndMemoryStayFlat) {
   auto options =
       quick("videotestsrc is-live=true num-buffers=2 ! video/x-raw,width=64,height=48,framerate=500/1");

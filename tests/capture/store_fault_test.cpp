@@ -28,7 +28,7 @@ std::vector<std::string> fill(const StoreOptions& options, int frames) {
   std::vector<std::string> ids;
   for (int i = 0; i < frames; ++i) {
     ids.push_back(put_ok(store, numbered(i)));
-    store.set_value(ids.back(), i);
+    store.set_asked(ids.back(), i % 3 == 0);
   }
   return ids;
 }
@@ -40,7 +40,7 @@ std::vector<std::string> fill(const StoreOptions& options, int frames) {
     for (int i = 0;; ++i) {
       const PutResult result = store.put(numbered(i));
       if (result.status != PutStatus::stored) _exit(3);
-      store.set_value(result.id, i % 5);
+      if (i % 5 == 0) store.set_feature(result.id, std::vector<float>{1, float(i)}, "m");
       const std::string line = result.id + '\n';
       if (::write(pipe_fd, line.data(), line.size()) < 0) _exit(4);
     }
@@ -153,8 +153,8 @@ TEST(StoreFaultTest, FlippedBitsAndCutsInTheIndexLoseNoFrame) {
     ASSERT_EQ(store.list().size(), 30U) << "round " << round << ": " << store.repair().message;
     for (const StoredFrame& frame : store.list()) {
       ASSERT_EQ(frame.name, "f" + std::to_string(frame.sequence)) << round;
-      // A value is the one that was set, or absent after a repair; never another.
-      ASSERT_EQ(frame.value.value_or(double(frame.sequence)), double(frame.sequence)) << round;
+      // A mark is the one that was set, or gone after a repair; never one that was not set.
+      ASSERT_TRUE(!frame.asked || frame.sequence % 3 == 0) << round;
     }
     set_aside += store.repair().message.find("set aside") != std::string::npos;
     rows_mended += store.repair().dropped_rows;
@@ -186,6 +186,7 @@ TEST(StoreFaultTest, DamagedFramesAreFoundAndNeverDeleted) {
   EXPECT_EQ(store.repair().adopted, 1U);
   EXPECT_EQ(store.list().size(), 6U);
   EXPECT_EQ(store.list().back().name, "holiday");
+  EXPECT_FALSE(fs::exists(folder / "frames/.000000000099_x.jpg.tmp")) << "a crash's temporary file";
   EXPECT_EQ(cv::norm(store.load_rgb(store.list().back().id), scene_rgb(40, 30, 1), cv::NORM_INF), 0);
   EXPECT_TRUE(fs::exists(folder / ("lost+found/" + ids[2] + ".jpg")));
   EXPECT_EQ(config::read_file(folder / "lost+found/notes.txt"), "somebody's notes");
@@ -233,16 +234,16 @@ TEST(StoreFaultTest, AFullDiskIsOrdinaryAndPasses) {
   if (!disk.mounted()) GTEST_SKIP() << "mounting a tmpfs is not allowed here (needs root)";
   const StoreOptions options = small_store(folder / "store", 5'000'000);
   FrameStore store(options);
-  for (int i = 0; i < 60; ++i) store.set_value(put_ok(store, numbered(i)), i);
+  for (int i = 0; i < 60; ++i) put_ok(store, numbered(i));
   std::size_t refused = 0;
   for (int round = 0; round < 40; ++round) {
     const auto before = store.list().size();
     test::take_all_space(folder / "others");
     for (int i = 0; i < 12; ++i) refused += store.put(numbered(1000 + i)).status == PutStatus::full;
     // Others filling the disk must not eat the store: frames take turns, their number hardly falls.
-    EXPECT_GE(store.list().size() + 4, before);
+    EXPECT_GE(store.list().size() + 4, before) << round;
     for (const StoredFrame& frame : store.list())
-      EXPECT_TRUE(store.set_value(frame.id, double(frame.sequence)));
+      EXPECT_TRUE(store.set_asked(frame.id, frame.sequence % 2 == 0));
     fs::remove(folder / "others");
     const std::string id = put_ok(store, numbered(round));  // goes on at once
     EXPECT_FALSE(store.load_rgb(id).empty());
@@ -250,7 +251,6 @@ TEST(StoreFaultTest, AFullDiskIsOrdinaryAndPasses) {
   }
   // The disk was really full: each frame then took the place of an old one, or was refused.
   EXPECT_GT(refused + store.counters().evicted_by_disk, 40U);
-  EXPECT_GT(refused, 0U);
   EXPECT_EQ(store.counters().damaged, 0U);
 }
 

@@ -178,9 +178,9 @@ TEST_F(StorePoolTest, MarksFollowTheUseAndMayBeRepeated) {
   mark_frames(store_, use);
   mark_frames(store_, use);
   EXPECT_EQ(store_.find(asked)->unsent, 3);
-  EXPECT_EQ(store_.find(asked)->value, kAskedValue);
+  EXPECT_EQ(store_.find(asked)->source, capture::ValueSource::asked);
   EXPECT_EQ(store_.find(plain)->unsent, 0);
-  EXPECT_EQ(store_.find(plain)->value, kPlainValue);
+  EXPECT_EQ(store_.find(plain)->source, capture::ValueSource::colour);
   use[asked].unanswered = 1;
   mark_frames(store_, use);
   EXPECT_EQ(store_.find(asked)->unsent, 1);

@@ -50,6 +50,19 @@ TEST_F(LiveOptions, DefaultsRoundTripThroughYaml) {
   EXPECT_EQ(problem_of(back), "");
 }
 
+TEST_F(LiveOptions, StoredSettingsHaveNoPassword) {
+  for (const std::string uri :
+       {"rtsp://admin:hunter2@cam/s",
+        "rtspsrc location=\"rtsp://admin:hunter2@cam/s\" user-pw=\"x hunter2\" ! decodebin"}) {
+    DaemonOptions options = good();
+    options.camera.uri = uri;
+    const std::string text = stored_text(options);
+    EXPECT_THAT(text, testing::Not(HasSubstr("hunter2")));
+    config::write_durably(folder_ / "d.yaml", text);
+    EXPECT_THAT(read_options(folder_ / "d.yaml", {}).camera.uri, HasSubstr("***@cam/s"));
+  }
+}
+
 TEST_F(LiveOptions, EnvironmentOfAServiceFillsIn) {
   setenv("STATE_DIRECTORY", "/var/lib/driftloop:/var/lib/other", 1);
   setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x", 1);

@@ -57,6 +57,13 @@ TEST_F(Program, GoodSettingsAreGoodAndNothingIsMade) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "state"));
 }
 
+TEST_F(Program, APasswordOfTheCameraIsNotShown) {
+  const auto outcome = run(file() + " --check-config --set camera.uri=rtsp://admin:hunter2@127.0.0.1:9/s");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("rtsp://***@127.0.0.1:9/s"));
+  EXPECT_THAT(outcome.output, testing::Not(HasSubstr("hunter2")));
+}
+
 TEST_F(Program, BadSettingsAreOneLineWithItsPlace) {
   write(good_ + "loop:\n  label_shar: 0.5\n");
   const auto outcome = run(file() + " --check-config");
