@@ -70,17 +70,16 @@ LiveLoop::End LiveLoop::run() {
 /// start chooses again.
 bool LiveLoop::ask() {
   const auto pace = parts_.pace.get();
-  auto frames = static_cast<std::size_t>(engine_.asked().empty() ? pace.min_frames : 1);
+  auto frames = static_cast<std::size_t>(engine_.labels().asked_regions == 0 ? pace.min_frames : 1);
   while (wait_for_frames(frames)) {
     show("proposing");
     const Stopwatch watch(place_.seconds.propose);
-    const std::size_t before = engine_.asked().size();
     const bool may_ask = static_cast<std::int64_t>(place_.pending.size()) < pace.max_pending;
     if (!may_ask) spdlog::warn("{} regions have no answer yet: no new ones are asked", place_.pending.size());
-    if (may_ask) engine_.propose(engine_.budget(), stop_);
+    std::vector<std::uint64_t> chosen;
+    if (may_ask)
+      for (const auto& region : engine_.propose(engine_.budget(), stop_)) chosen.push_back(region.id);
     if (stopping()) return false;
-    std::vector<std::size_t> chosen;
-    for (std::size_t i = before; i < engine_.asked().size(); ++i) chosen.push_back(i);
     if (chosen.empty() && place_.pending.empty() && engine_.labels().regions == 0) {
       if (parts_.health.is_finished(Owner::capture))
         throw Error("there is nothing to ask for in the " + std::to_string(parts_.store.list().size()) +
@@ -98,11 +97,11 @@ bool LiveLoop::ask() {
 
 /// Puts the saved choice into the outbox: all of it in one transaction, or what an earlier run put there.
 bool LiveLoop::queue_regions() {
-  std::vector<std::size_t> of_this_round;
+  std::vector<std::uint64_t> of_this_round;
   bool queued = false;
   for (const auto& region : place_.pending) {
     if (region.round != place_.round) continue;
-    of_this_round.push_back(region.index);
+    of_this_round.push_back(region.id);
     queued = queued || parts_.outbox.request(region.digest).has_value();
   }
   if (queued || of_this_round.empty()) {
@@ -274,15 +273,13 @@ bool LiveLoop::wait_for_frames(std::size_t at_least) {
 std::string LiveLoop::record_of(const adapt::JudgeReport& judged) const {
   const auto labels = engine_.labels();
   const auto& s = place_.seconds;
-  std::set<std::string> asked_frames;
-  for (const auto& region : engine_.asked()) asked_frames.insert(region.frame_id);
   const auto weights = "models/round_" + std::to_string(place_.round) + ".safetensors";
   return nlohmann::json{{"round", place_.round},
                         {"steps", engine_.step()},
                         {"labelled_pixels", labels.train_pixels + labels.guard_pixels},
                         {"regions", labels.regions},
-                        {"asked_regions", engine_.asked().size()},
-                        {"frames", asked_frames.size()},
+                        {"asked_regions", labels.asked_regions},
+                        {"frames", labels.asked_frames},
                         {"bytes_sent", parts_.status.bytes_sent()},
                         {"bytes_received", parts_.status.bytes_received()},
                         {"verdict", verdict_text(judged.verdict)},

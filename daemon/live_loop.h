@@ -59,7 +59,7 @@ class LiveLoop {
   void save();
 
   std::vector<adapt::RegionLabel> returned_labels();
-  void code_regions(std::span<const std::size_t> indices);
+  void code_regions(std::span<const std::uint64_t> ids);
   void mark_asked_frames();
   std::string record_of(const adapt::JudgeReport& judged) const;
   void close_unanswerable(std::set<std::string>& open);
