@@ -6,15 +6,12 @@
 
 #include "adapt/acquisition/strategy.h"
 #include "adapt/data/augment.h"
+#include "adapt/engine_impl.h"
 #include "adapt/eval/evaluate.h"
 #include "adapt/pool_view.h"
-#include "adapt/train/batches.h"
-#include "adapt/train/checkpoint.h"
-#include "adapt/train/target_labels.h"
-#include "adapt/train/trainer.h"
+#include "adapt/train/out_of_memory.h"
 #include "config/check.h"
 #include "config/label_space.h"
-#include "config/layers.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -31,45 +28,45 @@ std::shared_ptr<SegmentationNet> clone_net(const EngineOptions& options, const S
   return copy;
 }
 
-/// Metadata of a weights file: enough to rebuild the net without a configuration.
-std::string model_text(const EngineOptions& options) {
-  return config::to_yaml(options.model);
-}
-
 }  // namespace
 
-struct Engine::Impl {
-  Impl(const EngineOptions& o, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool,
-       std::uint64_t run_seed)
-      : options(o),
-        device(resolve_device(o.device)),
-        source(std::move(source_data)),
-        pool(frame_pool),
-        seed(run_seed),
-        trainer(o, device, config::kClasses, mixed_seed(run_seed, 0, kInit)),
-        live(clone_net(o, trainer.teacher(), device)) {}
+Engine::Impl::Impl(const EngineOptions& o, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool,
+                   std::uint64_t run_seed)
+    : options(o),
+      device(resolve_device(o.device)),
+      source(std::move(source_data)),
+      pool(frame_pool),
+      seed(run_seed),
+      trainer(o, device, config::kClasses, mixed_seed(run_seed, 0, kInit)),
+      live(clone_net(o, trainer.teacher(), device)),
+      batch_share(o) {}
 
-  SegmentationNet& net(Role role) { return role == Role::live ? *live : trainer.teacher(); }
-  void ask(const std::vector<Region>& regions, Purpose purpose,
-           const std::map<std::string, cv::Size>& sizes) {
-    for (const auto& region : regions) labels.ask(region, purpose, sizes.at(region.frame_id));
+void Engine::Impl::ask(std::vector<Region>& regions, Purpose purpose,
+                       const std::map<std::string, cv::Size>& sizes) {
+  for (auto& region : regions) region.id = labels.ask(region, purpose, sizes.at(region.frame_id));
+}
+
+bool Engine::Impl::with_memory(const std::function<void()>& work) {
+  try {
+    work();
+    return true;
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
   }
-
-  EngineOptions options;
-  torch::Device device;
-  std::shared_ptr<const Dataset> source;
-  FramePool& pool;
-  std::uint64_t seed;
-  Trainer trainer;
-  std::shared_ptr<SegmentationNet> live;
-  TargetLabels labels;
-  std::string note;
-};
+  try {
+    trainer.mend();
+  } catch (const std::exception& error) {  // then the next step does it
+    if (!is_out_of_memory(error)) throw;
+  }
+  release_cached_memory(device);
+  return false;
+}
 
 Engine::Engine(const EngineOptions& options, std::shared_ptr<const Dataset> source, FramePool& pool,
                std::uint64_t seed) {
   if (options.threads > 0) torch::set_num_threads(options.threads);
-  impl_ = std::make_unique<Impl>(options, std::move(source), pool, seed);
+  impl_ = needing_memory("build the nets", torch::kCPU,
+                         [&] { return std::make_unique<Impl>(options, std::move(source), pool, seed); });
 }
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
@@ -78,34 +75,55 @@ TrainReport Engine::train(const TrainRequest& request) {
   Impl& s = *impl_;
   const bool self_train = s.options.selftrain.weight > 0 &&
                           (s.options.selftrain.before_labels || s.labels.pixels(Purpose::train) > 0);
-  Batches batches(s.options, s.source.get(), s.pool, s.labels,
-                  self_train ? Unlabelled::drawn : Unlabelled::none);
+  const std::int64_t until = s.trainer.steps() + request.steps;
+  const int patience = s.options.train.max_bad_steps;
+  std::optional<Batches> batches;
   TrainReport report;
-  while (report.steps + report.bad_steps < request.steps) {
+  int refused_in_a_row = 0;
+  while (s.trainer.steps() < until) {
     if (request.stop.stop_requested()) {
       report.stopped = true;
       break;
     }
-    const auto step = static_cast<std::uint64_t>(s.trainer.steps());
-    torch::manual_seed(mixed_seed(s.seed, step, kDropout));
-    std::mt19937_64 random(mixed_seed(s.seed, step, kBatch));
-    const auto batch = batches.draw(random);
-    if (!batch) break;  // nothing to learn from yet
-    const StepLosses losses = s.trainer.step(*batch, random);
-    if (!losses.finite) {
-      if (++report.bad_steps <= s.options.train.max_bad_steps) continue;
-      s.trainer.restart_from(*s.live);
+    std::optional<StepLosses> losses;
+    const bool had_memory = s.with_memory([&] {
+      if (!batches)
+        batches.emplace(s.options, s.source.get(), s.pool, s.labels,
+                        self_train ? Unlabelled::drawn : Unlabelled::none);
+      const auto step = static_cast<std::uint64_t>(s.trainer.steps());
+      torch::manual_seed(mixed_seed(s.seed, step, kDropout));
+      std::mt19937_64 random(mixed_seed(s.seed, step, kBatch));
+      const auto batch = batches->draw(random, s.batch_share.value());
+      if (batch) losses = s.trainer.step(*batch, random);
+    });
+    if (!had_memory) {
+      ++report.memory_failures;
+      if (s.batch_share.halve() || ++refused_in_a_row <= patience) continue;  // the same step again
+      s.trainer.skip_step();  // should it be this very batch that does not fit
+      report.out_of_memory = true;
+      break;
+    }
+    refused_in_a_row = 0;
+    if (!losses) break;  // nothing to learn from yet
+    s.batch_share.count_good_step();
+    if (!losses->finite) {
+      if (++report.bad_steps <= patience) continue;
+      report.out_of_memory = !s.with_memory([&] { s.trainer.restart_from(*s.live); });
       report.gave_up = true;
       break;
     }
     ++report.steps;
-    report.source_loss += losses.source;
-    report.target_loss += losses.target;
-    report.consistency_loss += losses.consistency;
-    if (request.progress) request.progress({report.steps, request.steps, losses.total()});
+    report.source_loss += losses->source;
+    report.target_loss += losses->target;
+    report.consistency_loss += losses->consistency;
+    if (request.progress && !s.with_memory([&] {
+          request.progress({report.steps, request.steps, losses->total()});
+        }))
+      ++report.memory_failures;
   }
   for (double* mean : {&report.source_loss, &report.target_loss, &report.consistency_loss})
     *mean /= std::max(1, report.steps);
+  report.batch_share = s.batch_share.value();
   return report;
 }
 
@@ -115,12 +133,13 @@ Budget Engine::budget() const {
   return round_budget(impl_->options.acquisition, pixels);
 }
 
-std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) {
+std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) try {
   Impl& s = *impl_;
+  s.asked_before = s.labels.totals().asked;
   EnginePoolView view(s.options, s.device, s.trainer.teacher(), s.pool, s.labels);
   std::map<std::string, cv::Size> sizes;
   for (std::size_t i = 0; i < view.size(); ++i) sizes[view.frame_id(i)] = view.frame_size(i);
-  const std::uint64_t round_seed = mixed_seed(s.seed, s.labels.asked().size(), kSelect);
+  const std::uint64_t round_seed = mixed_seed(s.seed, s.labels.totals().asked, kSelect);
 
   std::vector<Region> asked;
   Budget left = budget;
@@ -146,9 +165,12 @@ std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) 
     return {};
   if (left.pixels > 0) select(s.options.acquisition.strategy.c_str(), left, kSelect, Purpose::train);
   return asked;
+} catch (const std::exception& error) {
+  impl_->labels.withdraw_after(impl_->asked_before);  // a part of the choice is none
+  rethrow_out_of_memory(error, "choose regions", impl_->device);
 }
 
-MergeReport Engine::merge(std::span<const RegionLabel> labels) {
+MergeReport Engine::merge(std::span<const RegionLabel> labels) try {
   Impl& s = *impl_;
   const auto& space = config::label_space(s.options.label_space);
   MergeReport report;
@@ -170,9 +192,11 @@ MergeReport Engine::merge(std::span<const RegionLabel> labels) {
     ++report.regions;
   }
   return report;
+} catch (const std::exception& error) {
+  rethrow_out_of_memory(error, "merge labels", impl_->device);
 }
 
-JudgeReport Engine::judge() {
+JudgeReport Engine::judge() try {
   Impl& s = *impl_;
   const auto promote = [&] {
     copy_weights(s.trainer.teacher(), *s.live);
@@ -207,15 +231,19 @@ JudgeReport Engine::judge() {
     report.verdict = Verdict::rolled_back;
   }
   return report;
+} catch (const std::exception& error) {
+  rethrow_out_of_memory(error, "judge the candidate", impl_->device);
 }
 
 Evaluation Engine::evaluate(const Dataset& dataset, Role role, std::stop_token stop) const {
   Impl& s = *impl_;
-  const auto confusion = confusion_over(s.net(role), s.options, s.device, dataset, stop);
-  return summarise(confusion, s.options, static_cast<std::int64_t>(dataset.size()));
+  return needing_memory("evaluate", s.device, [&] {
+    const auto confusion = confusion_over(s.net(role), s.options, s.device, dataset, stop);
+    return summarise(confusion, s.options, static_cast<std::int64_t>(dataset.size()));
+  });
 }
 
-FrameView Engine::view(const cv::Mat& image_rgb, Role role) const {
+FrameView Engine::view(const cv::Mat& image_rgb, Role role) const try {
   Impl& s = *impl_;
   const Prediction prediction = predict(s.net(role), s.options, s.device, image_rgb, Want::probabilities);
   FrameView view;
@@ -229,88 +257,35 @@ FrameView Engine::view(const cv::Mat& image_rgb, Role role) const {
           make_strategy(s.options.acquisition.strategy)->score_map(prediction, s.options.acquisition))
     view.score = to_mat(*score);
   return view;
+} catch (const std::exception& error) {
+  rethrow_out_of_memory(error, "look at a frame", impl_->device);
 }
 
 std::int64_t Engine::step() const {
   return impl_->trainer.steps();
 }
 LabelTotals Engine::labels() const {
-  const auto& labels = impl_->labels;
-  return {labels.pixels(Purpose::train), labels.pixels(Purpose::guard), labels.answered_regions()};
+  const auto& totals = impl_->labels.totals();
+  return {totals.pixels[0], totals.pixels[1], totals.answered, static_cast<std::int64_t>(totals.asked),
+          totals.frames};
 }
 std::vector<Region> Engine::asked() const {
   std::vector<Region> regions;
-  for (const auto& asked : impl_->labels.asked()) regions.push_back(asked.region);
+  for (const auto& [id, asked] : impl_->labels.asked()) regions.push_back(asked.region);
   return regions;
 }
-void Engine::set_note(std::string note) {
-  impl_->note = std::move(note);
+std::optional<Region> Engine::asked(std::uint64_t id) const {
+  const auto found = impl_->labels.asked().find(id);
+  if (found == impl_->labels.asked().end()) return std::nullopt;
+  return found->second.region;
 }
-const std::string& Engine::note() const {
-  return impl_->note;
+std::size_t Engine::retire(const std::function<bool(const std::string&)>& gone,
+                           const std::set<std::uint64_t>& keep) {
+  return impl_->labels.retire(gone, keep);
 }
-
-void Engine::save(const std::filesystem::path& folder) const {
-  const Impl& s = *impl_;
-  TensorFile file;
-  s.trainer.save(file);
-  put_net(*s.live, "live.", file);
-  s.labels.save(file);
-  file.metadata["model"] = model_text(s.options);
-  file.metadata["label_space"] = s.options.label_space;
-  file.metadata["seed"] = std::to_string(s.seed);
-  file.metadata["note"] = s.note;
-  save_slot(folder, std::move(file));
-}
-
-bool Engine::load(const std::filesystem::path& folder) {
-  Impl& s = *impl_;
-  const auto file = load_newest_slot(folder);
-  if (!file) return false;
-  const auto require = [&](const char* key, const std::string& wanted) {
-    if (file->metadata.at(key) != wanted)
-      throw Error("the state in " + folder.string() + " was made with another " + key + " (" +
-                  file->metadata.at(key) + "), this run has " + wanted +
-                  "; give another state folder or the old settings");
-  };
-  require("model", model_text(s.options));
-  require("label_space", s.options.label_space);
-  require("seed", std::to_string(s.seed));
-  s.trainer.load(*file, folder);
-  get_net(*file, "live.", folder, *s.live);
-  s.labels.load(*file);
-  s.note = file->metadata.at("note");
-  return true;
-}
-
-void Engine::save_weights(const std::filesystem::path& file) const {
-  TensorFile content;
-  put_net(*impl_->live, "", content);
-  content.metadata["model"] = model_text(impl_->options);
-  content.metadata["label_space"] = impl_->options.label_space;
-  content.metadata["work_long_side_px"] = std::to_string(impl_->options.input.work_long_side_px);
-  write_safetensors(file, content);
-}
-
-void Engine::load_weights(const std::filesystem::path& file) {
-  get_net(read_safetensors(file), "", file, *impl_->live);
-  impl_->trainer.restart_from(*impl_->live);
-}
-
-EngineOptions options_of_weights(const std::filesystem::path& file) {
-  const TensorFile content = read_safetensors(file);
-  if (!content.metadata.contains("model") || !content.metadata.contains("work_long_side_px"))
-    throw Error(
-        file.string() +
-        " does not say which net it is of (no 'model' in its metadata); was it written by driftloop?");
-  EngineOptions options;
-  config::apply_text(content.metadata.at("model"), file.string(), options.model);
-  options.input.work_long_side_px = std::stoi(content.metadata.at("work_long_side_px"));
-  return options;
-}
-
 std::string device_text(const EngineOptions& options) {
-  const auto device = resolve_device(options.device);
+  const auto device =
+      needing_memory("find the device", torch::kCPU, [&] { return resolve_device(options.device); });
   if (!device.is_cpu()) return device.str();
   return "cpu, " + std::to_string(options.threads > 0 ? options.threads : torch::get_num_threads()) +
          " threads";

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -15,8 +16,15 @@
 #include "adapt/data/frame_pool.h"
 #include "adapt/options.h"
 #include "adapt/region.h"
+#include "config/check.h"
 
 namespace driftloop::adapt {
+
+/// There is not enough memory, on the host or on the device, for what was asked; nothing has changed, and the
+/// same call may succeed when some is free again. Any call of an engine but train() may throw it.
+struct OutOfMemory : Error {
+  using Error::Error;
+};
 
 struct TrainProgress {
   int step;   // of this call, from 1
@@ -36,15 +44,19 @@ struct TrainReport {
   double source_loss = 0;  // means over the steps
   double target_loss = 0;
   double consistency_loss = 0;
-  bool stopped = false;  // by the stop token
-  bool gave_up = false;  // too many bad steps: the student went back to the live model
+  bool stopped = false;     // by the stop token
+  bool gave_up = false;     // too many bad steps: the student went back to the live model
+  int memory_failures = 0;  // attempts at a step for which there was no memory
+  double batch_share = 1;   // of the configured images per step: halved for want of memory, doubled later
+  bool out_of_memory =
+      false;  // even the smallest batch was refused max_bad_steps times in a row: wait, train again
 };
 
 struct MergeReport {
   std::int64_t train_pixels = 0;  // new pixels to learn from
   std::int64_t guard_pixels = 0;  // new pixels held out
   int regions = 0;
-  int unknown_frames = 0;  // regions whose frame is not in the pool any more: kept out, counted
+  int unknown_frames = 0;  // regions that were not asked here or are retired, or were merged before
 };
 
 enum class Verdict { promoted, rolled_back, no_guard };
@@ -57,10 +69,13 @@ struct JudgeReport {
   std::int64_t guard_pixels = 0;
 };
 
+/// Of everything that ever was asked and merged, retired or not.
 struct LabelTotals {
   std::int64_t train_pixels = 0;
   std::int64_t guard_pixels = 0;
-  std::int64_t regions = 0;
+  std::int64_t regions = 0;        // answered
+  std::int64_t asked_regions = 0;  // answered or not
+  std::int64_t asked_frames = 0;
 };
 
 enum class Role { live, candidate };
@@ -89,7 +104,8 @@ class Engine {
   Engine(Engine&&) noexcept;
 
   /// Continues from the last step. Randomness depends on (seed, step) alone, so a run resumed from a
-  /// checkpoint is the run.
+  /// checkpoint is the run. A step that finds no memory is tried again with half the images, down to one of
+  /// each part; it is never an exception.
   TrainReport train(const TrainRequest& request);
   /// Chooses regions of the pool, the guard's random share first, and marks them as asked. Empty when the
   /// budget or the pool is.
@@ -108,14 +124,32 @@ class Engine {
 
   std::int64_t step() const;
   LabelTotals labels() const;
-  /// Everything asked so far, merged or not, in the order it was asked.
+  /// Everything asked that is not retired, merged or not, in the order it was asked (by id).
   std::vector<Region> asked() const;
+  /// The asked region of this id; nothing when there is none or it is retired.
+  std::optional<Region> asked(std::uint64_t id) const;
+  /// Forgets the asked regions of frames that are `gone` from the pool, with their labels: without the
+  /// picture they teach nothing. Those in `keep` (their answers are still on the way) stay; the totals do not
+  /// change. How many were forgotten.
+  std::size_t retire(const std::function<bool(const std::string& frame_id)>& gone,
+                     const std::set<std::uint64_t>& keep);
 
-  /// Durable, two slots in turn: the last good one stays loadable whatever happens during the write.
+  /// Everything, durable, two slots in turn: the last good one stays loadable whatever happens during the
+  /// write. Up to state_bytes() each time.
   void save(const std::filesystem::path& folder) const;
-  /// The newest valid slot into this engine; false when the folder holds none. `note` is what save() was
-  /// given. Throws Error when the state is of another model or seed.
+  /// What was asked and answered, the counts and the note, but no weights: durable in the same way and cheap
+  /// (memory_bytes()). In a folder that holds no state yet it is save().
+  void save_memory(const std::filesystem::path& folder) const;
+  /// The newest valid state into this engine and, when save_memory() came after it, that memory on top: the
+  /// weights may then be older than the labels and the note. False when the folder holds no state. Throws
+  /// Error when it is of another model or seed.
   bool load(const std::filesystem::path& folder);
+  /// The memory alone, where load() found no state that can be read (both damaged): what was asked and
+  /// answered is not lost with the weights. False when there is none.
+  bool load_memory(const std::filesystem::path& folder);
+  /// How much save() and save_memory() write at most, as things are now, without looking at the disk.
+  std::int64_t state_bytes() const;
+  std::int64_t memory_bytes() const;
   /// A small text of the owner's, saved and loaded with the state (its place in the loop).
   void set_note(std::string note);
   const std::string& note() const;

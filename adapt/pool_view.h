@@ -25,9 +25,7 @@ class EnginePoolView : public PoolView {
   const std::string& group(std::size_t index) const override { return frames_.at(index).group; }
   cv::Size frame_size(std::size_t index) const override { return frames_.at(index).size_px; }
   Prediction predict(std::size_t index, Want want) override;
-  const cv::Mat& asked_mask(std::size_t index) const override {
-    return labels_.asked_mask(frames_.at(index).id);
-  }
+  cv::Mat asked_mask(std::size_t index) const override { return labels_.asked_mask(frames_.at(index).id); }
 
   /// Removes regions of frames that were evicted while the pool was looked through.
   void drop_vanished(std::vector<Region>& regions) const;

@@ -1,5 +1,6 @@
 // What the engine asks for and what comes back; no LibTorch in this header.
 #pragma once
+#include <cstdint>
 #include <opencv2/core/mat.hpp>
 #include <string>
 
@@ -10,13 +11,16 @@ struct Region {
   std::string frame_id;
   cv::Rect box_px;
   double score = 0;
+  std::uint64_t id = 0;  // given by the engine when it asks: rising from 1, never used again; 0 = not asked
 };
 
-/// The answer to one region: 8UC1 trainIds of the box's size, 255 where nobody could tell.
+/// The answer to one region: 8UC1 trainIds of the box's size, 255 where nobody could tell. The region is
+/// known by its frame and box; an `id` other than 0 must be that region's.
 struct RegionLabel {
   std::string frame_id;
   cv::Rect box_px;
   cv::Mat label;
+  std::uint64_t id = 0;
 };
 
 }  // namespace driftloop::adapt

@@ -195,7 +195,7 @@ void LiveLoop::publish() {
 /// Learner and place as one durable state, or what of it is not weights (small: it is written at each step of
 /// the round, the weights as seldom as may be, for the flash's sake). Waits for room on a full disk; a stop
 /// gives up waiting, and the next start goes on from the state before.
-void LiveLoop::save(Extent) {
+void LiveLoop::save(Extent extent) {
   const Stopwatch watch(place_.seconds.save);
   std::string problem;
   while (!(problem = parts_.state.space_problem()).empty()) {
@@ -208,7 +208,10 @@ void LiveLoop::save(Extent) {
   place_.bytes_received = parts_.status.bytes_received();
   place_.ask_fund = budget_.fund();
   engine_.set_note(encode_place(place_));
-  engine_.save(parts_.state.model());
+  if (extent == Extent::all)
+    engine_.save(parts_.state.model());
+  else
+    engine_.save_memory(parts_.state.model());
   // Only now: a state without these labels will never be gone back to. On a full disk the next save does it.
   const std::int64_t keep = std::min(2 * parts_.pace.get().max_pending, uplink::Outbox::kKeptMerged);
   static_cast<void>(parts_.outbox.forget_merged(place_.merged_row, keep));
@@ -219,15 +222,13 @@ void LiveLoop::save(Extent) {
 std::string LiveLoop::record_of(const adapt::JudgeReport& judged) const {
   const auto labels = engine_.labels();
   const auto& s = place_.seconds;
-  std::set<std::string> asked_frames;
-  for (const auto& region : engine_.asked()) asked_frames.insert(region.frame_id);
   const auto weights = "models/round_" + std::to_string(place_.round) + ".safetensors";
   return nlohmann::json{{"round", place_.round},
                         {"steps", engine_.step()},
                         {"labelled_pixels", labels.train_pixels + labels.guard_pixels},
                         {"regions", labels.regions},
-                        {"asked_regions", engine_.asked().size()},
-                        {"frames", asked_frames.size()},
+                        {"asked_regions", labels.asked_regions},
+                        {"frames", labels.asked_frames},
                         {"bytes_sent", parts_.status.bytes_sent()},
                         {"bytes_received", parts_.status.bytes_received()},
                         {"verdict", verdict_text(judged.verdict)},

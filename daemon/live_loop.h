@@ -55,6 +55,7 @@ class LiveLoop {
   bool wait_for_frames(std::size_t at_least);
   void idle();
   bool ask();
+  bool propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen);
   bool nothing_chosen() const;
   std::optional<std::int64_t> wait_for_allowance();
   std::int64_t worth_a_round(const AskLimits& limits) const;
@@ -74,7 +75,7 @@ class LiveLoop {
   void save(Extent extent);
 
   std::vector<adapt::RegionLabel> returned_labels();
-  void code_regions(std::span<const std::size_t> indices);
+  void code_regions(std::span<const std::uint64_t> ids);
   void mark_asked_frames();
   std::string record_of(const adapt::JudgeReport& judged) const;
   void close_unanswerable(std::set<std::string>& open);

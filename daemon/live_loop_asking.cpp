@@ -18,22 +18,13 @@ constexpr auto kLook = std::chrono::milliseconds(500);  // between two looks whi
 /// start chooses again.
 bool LiveLoop::ask() {
   const auto pace = parts_.pace.get();
-  auto frames = static_cast<std::size_t>(engine_.asked().empty() ? pace.min_frames : 1);
+  auto frames = static_cast<std::size_t>(engine_.labels().asked_regions == 0 ? pace.min_frames : 1);
   while (wait_for_frames(frames)) {
     const auto allowed = wait_for_allowance();
     if (!allowed) return false;
-    std::vector<std::size_t> chosen;
+    std::vector<std::uint64_t> chosen;
     if (*allowed > 0) {
-      show("proposing");
-      const std::size_t before = engine_.asked().size();
-      {
-        const Stopwatch watch(place_.seconds.propose);
-        adapt::Budget budget = engine_.budget();
-        budget.regions = budget.regions > 0 ? std::min(budget.regions, *allowed) : *allowed;
-        engine_.propose(budget, stop_);
-      }
-      if (stopping()) return false;
-      for (std::size_t i = before; i < engine_.asked().size(); ++i) chosen.push_back(i);
+      if (!propose(*allowed, chosen)) return false;
       if (chosen.empty() && !nothing_chosen()) {
         frames = parts_.store.list().size() + 1;
         continue;
@@ -46,6 +37,16 @@ bool LiveLoop::ask() {
     return true;
   }
   return false;
+}
+
+/// Ids of the regions that the learner chose, `allowed` at the most; false at a stop.
+bool LiveLoop::propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen) {
+  show("proposing");
+  const Stopwatch watch(place_.seconds.propose);
+  adapt::Budget budget = engine_.budget();
+  budget.regions = budget.regions > 0 ? std::min(budget.regions, allowed) : allowed;
+  for (const auto& region : engine_.propose(budget, stop_)) chosen.push_back(region.id);
+  return !stopping();
 }
 
 /// Whether the round goes on although nothing was chosen. A camera brings more to choose from; a source that
@@ -102,11 +103,11 @@ std::int64_t LiveLoop::late_answers() {
 
 /// Puts the saved choice into the outbox: all of it in one transaction, or what an earlier run put there.
 bool LiveLoop::queue_regions() {
-  std::vector<std::size_t> of_this_round;
+  std::vector<std::uint64_t> of_this_round;
   bool queued = false;
   for (const auto& region : place_.pending) {
     if (region.round != place_.round) continue;
-    of_this_round.push_back(region.index);
+    of_this_round.push_back(region.id);
     queued = queued || parts_.outbox.request(region.digest).has_value();
   }
   if (queued || of_this_round.empty()) {

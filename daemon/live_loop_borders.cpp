@@ -130,8 +130,7 @@ void LiveLoop::run_hook() {
 
 /// Makes the messages of asked regions and notes their digests as pending. A region whose frame is gone, or
 /// that cannot be sent, is dropped and counted.
-void LiveLoop::code_regions(std::span<const std::size_t> indices) {
-  const auto asked = engine_.asked();
+void LiveLoop::code_regions(std::span<const std::uint64_t> ids) {
   const auto pace = parts_.pace.get();
   const CodecOptions codec{parts_.options.vehicle_id,
                            parts_.options.engine.acquisition.strategy,
@@ -139,9 +138,10 @@ void LiveLoop::code_regions(std::span<const std::size_t> indices) {
                            pace.context_px,
                            pace.crop_format,
                            pace.crop_quality};
-  std::map<std::string, std::vector<std::size_t>> by_frame;  // one look of the live model at each frame
-  for (const std::size_t index : indices) by_frame[asked.at(index).frame_id].push_back(index);
-  std::map<std::size_t, uplink::OutboundItem> coded;  // in the order they were asked
+  std::map<std::string, std::vector<adapt::Region>> by_frame;  // one look of the live model at each frame
+  for (const std::uint64_t id : ids)
+    if (auto region = engine_.asked(id)) by_frame[region->frame_id].push_back(std::move(*region));
+  std::map<std::uint64_t, uplink::OutboundItem> coded;  // in the order they were asked
   for (const auto& [frame_id, regions] : by_frame) {
     const auto stored = parts_.store.find(frame_id);
     SeenFrame frame{
@@ -149,31 +149,30 @@ void LiveLoop::code_regions(std::span<const std::size_t> indices) {
     if (frame.image_rgb.empty()) continue;
     frame.prediction = engine_.view(frame.image_rgb, adapt::Role::live).label;
     parts_.health.progress(Owner::adapt);
-    for (const std::size_t index : regions) {
-      const auto request = encode_region(frame, asked[index], place_.round, codec);
+    for (const auto& region : regions) {
+      const auto request = encode_region(frame, region, place_.round, codec);
       const std::string problem = uplink::problem_of(request);
       if (problem.empty())
-        coded[index] = uplink::outbound(request, request.score);
+        coded[region.id] = uplink::outbound(request, request.score);
       else
         spdlog::warn("a region of frame {} cannot be sent: {}", frame.stored.name, problem);
     }
   }
   items_.clear();
-  for (auto& [index, item] : coded) {
-    place_.pending.push_back({item.digest, index, place_.round});
+  for (auto& [id, item] : coded) {
+    place_.pending.push_back({item.digest, id, place_.round});
     items_.push_back(std::move(item));
   }
   place_.asked_this_round = static_cast<std::int64_t>(items_.size());
-  if (items_.size() < indices.size())
-    spdlog::warn("{} of {} chosen regions were dropped: their frames are gone",
-                 indices.size() - items_.size(), indices.size());
+  if (items_.size() < ids.size())
+    spdlog::warn("{} of {} chosen regions were dropped: their frames are gone", ids.size() - items_.size(),
+                 ids.size());
 }
 
 /// What the inbox holds after the last merged row, as labels for the learner; moves the place past it.
 std::vector<adapt::RegionLabel> LiveLoop::returned_labels() {
-  const auto asked = engine_.asked();
-  std::unordered_multimap<std::string, std::size_t> index_of;
-  for (const auto& region : place_.pending) index_of.emplace(region.digest, region.index);
+  std::unordered_multimap<std::string, std::uint64_t> ids_of;
+  for (const auto& region : place_.pending) ids_of.emplace(region.digest, region.id);
   std::vector<adapt::RegionLabel> labels;
   std::int64_t refused = 0, unusable = 0;
   for (auto rows = parts_.outbox.labels_after(place_.merged_row); !rows.empty();
@@ -181,25 +180,26 @@ std::vector<adapt::RegionLabel> LiveLoop::returned_labels() {
     for (const auto& row : rows) {
       place_.merged_row = row.row_id;
       const auto& reply = row.reply;
-      const auto [first, last] = index_of.equal_range(reply.request_digest);
+      const auto [first, last] = ids_of.equal_range(reply.request_digest);
       for (auto it = first; it != last; ++it) {
-        const adapt::Region& region = asked.at(it->second);
+        const auto region = engine_.asked(it->second);
+        if (!region) continue;  // retired meanwhile
         if (reply.outcome == uplink::LabelReply::Outcome::refused) {
           if (++refused == 1)
             spdlog::warn("the lab refused a region of {}: {}", row.request.frame_name, reply.reason);
           continue;
         }
-        auto mask = decode_mask(reply, region.box_px, parts_.options.engine.label_space);
+        auto mask = decode_mask(reply, region->box_px, parts_.options.engine.label_space);
         if (mask)
-          labels.push_back({region.frame_id, region.box_px, std::move(*mask.value)});
+          labels.push_back({region->frame_id, region->box_px, std::move(*mask.value), region->id});
         else if (++unusable == 1)
           spdlog::error("a label of {} cannot be used: {}", row.request.frame_name, mask.problem);
       }
-      index_of.erase(first, last);
+      ids_of.erase(first, last);
     }
   }
   std::set<std::string> open;
-  for (const auto& [digest, index] : index_of) open.insert(digest);
+  for (const auto& [digest, id] : ids_of) open.insert(digest);
   const std::size_t unanswered = open.size();
   close_unanswerable(open);
   std::erase_if(place_.pending, [&](const PendingRegion& region) { return !open.contains(region.digest); });
@@ -214,9 +214,9 @@ std::vector<adapt::RegionLabel> LiveLoop::returned_labels() {
 /// Tells the store which frames the learner needs: unanswered ones are never evicted, asked ones last.
 void LiveLoop::mark_asked_frames() {
   std::map<std::string, FrameUse> use;
-  const auto asked = engine_.asked();
-  for (const auto& region : asked) use[region.frame_id].asked = true;
-  for (const auto& region : place_.pending) ++use[asked.at(region.index).frame_id].unanswered;
+  for (const auto& region : engine_.asked()) use[region.frame_id].asked = true;
+  for (const auto& pending : place_.pending)
+    if (const auto region = engine_.asked(pending.id)) ++use[region->frame_id].unanswered;
   mark_frames(parts_.store, use);
 }
 

@@ -7,7 +7,8 @@
 namespace driftloop::daemon {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  // pending regions by id
+constexpr int kByIndex = 1;  // before: by index into all asked regions, which have the ids 1, 2, ... now
 
 }  // namespace
 
@@ -18,7 +19,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AskFund, last_day, mark_s)
 
 std::string encode_place(const Place& p) {
   nlohmann::json pending = nlohmann::json::array();
-  for (const auto& region : p.pending) pending.push_back({region.digest, region.index, region.round});
+  for (const auto& region : p.pending) pending.push_back({region.digest, region.id, region.round});
   const nlohmann::json j = {{"version", kVersion},
                             {"round", p.round},
                             {"stage", p.stage},
@@ -39,7 +40,8 @@ Place decode_place(const std::string& note) {
   if (note.empty()) return {};
   try {
     const auto j = nlohmann::json::parse(note);
-    if (j.at("version") != kVersion)
+    const int version = j.at("version").get<int>();
+    if (version != kVersion && version != kByIndex)
       throw Error("the saved place in the loop is of version " + j.at("version").dump() +
                   ", this program knows " + std::to_string(kVersion) +
                   ": use the program that wrote it, or another state folder");
@@ -47,7 +49,8 @@ Place decode_place(const std::string& note) {
     j.at("round").get_to(p.round);
     j.at("stage").get_to(p.stage);
     for (const auto& region : j.at("pending"))
-      p.pending.push_back({region.at(0), region.at(1).get<std::size_t>(), region.at(2).get<int>()});
+      p.pending.push_back({region.at(0), region.at(1).get<std::uint64_t>() + (version == kByIndex ? 1 : 0),
+                           region.at(2).get<int>()});
     j.at("asked_this_round").get_to(p.asked_this_round);
     j.at("merged_row").get_to(p.merged_row);
     j.at("train_until").get_to(p.train_until);

@@ -1,7 +1,6 @@
 // Where the loop stands. It is saved in the learner's own checkpoint (as its note), so that both are always
 // of the same moment: after a SIGKILL at any point the loop continues from the last saved place.
 #pragma once
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,8 +18,8 @@ enum class Stage {
 
 /// An asked region whose answer has not been merged.
 struct PendingRegion {
-  std::string digest;     // of its message
-  std::size_t index = 0;  // in Engine::asked()
+  std::string digest;    // of its message
+  std::uint64_t id = 0;  // adapt::Region::id
   int round = 0;
   bool operator==(const PendingRegion&) const = default;
 };

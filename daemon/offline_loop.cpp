@@ -90,6 +90,14 @@ struct ArmUnits {
   int propose, train, evaluate, total;
 };
 
+/// A benchmark does not wait for memory: its rounds would no longer be comparable.
+void require_memory(const adapt::TrainReport& report) {
+  if (report.out_of_memory)
+    throw adapt::OutOfMemory(
+        "not enough memory for a training step of even one image: lower engine.input.crop_width_px and "
+        "crop_height_px, or choose a smaller engine.model; the same command goes on from the last round");
+}
+
 /// One round of an arm: ask, merge, train, judge, score.
 Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number,
                 const Oracle& oracle, const adapt::Dataset& eval, std::stop_token stop,
@@ -107,6 +115,7 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
     return engine.train({options.steps_per_round, stop,
                          [&](const adapt::TrainProgress& p) { progress(before + p.step, units.total); }});
   });
+  require_memory(trained);
   const auto judged = clock.time("judge", [&] { return engine.judge(); });
   if (judged.guard_pixels > 0) {
     round.guard = guard_of(judged.verdict);
@@ -114,6 +123,8 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
   }
   if (trained.bad_steps > 0)
     round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
+  if (trained.memory_failures > 0)
+    round.guard_note += " (" + std::to_string(trained.memory_failures) + " times no memory: smaller batches)";
   fill_scores(clock.time("evaluate", [&] { return engine.evaluate(eval, adapt::Role::live, stop); }), round);
   progress(units.before(number + 1), units.total);
   const auto totals = engine.labels();
@@ -147,6 +158,7 @@ void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& w
   adapt::Engine engine(engine_options, source, *nothing, seed);
   const auto report = engine.train(
       {options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
+  require_memory(report);
   if (report.stopped) throw Error("stopped while training on the source; the same command starts that anew");
   if (report.steps == 0) throw Error("nothing to warm up on: engine.train.batch_source is 0");
   if (report.gave_up)

@@ -90,7 +90,7 @@ Selection ImageStrategy::do_select(PoolView& pool, const SelectRequest& request)
   for (std::size_t i = 0; i < pool.size(); ++i) {
     auto& group = groups[strata_ == Strata::by_group ? pool.group(i) : std::string()];
     ++group.count.images;
-    const cv::Mat& asked = pool.asked_mask(i);
+    const cv::Mat asked = pool.asked_mask(i);
     if (!asked.empty() && cv::countNonZero(asked) > 0) {
       ++group.count.asked;
       continue;

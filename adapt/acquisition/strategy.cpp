@@ -45,7 +45,7 @@ class SelectionCheck {
     const cv::Rect box = region.box_px;
     DL_CHECK(box.area() > 0 && (box & cv::Rect({0, 0}, size)) == box, region.frame_id, box, size);
     if (use.taken.empty()) {
-      const cv::Mat& asked = pool_.asked_mask(use.index);
+      const cv::Mat asked = pool_.asked_mask(use.index);
       DL_CHECK(asked.empty() || (asked.size() == size && asked.type() == CV_8UC1), region.frame_id,
                asked.size(), size);
       use.taken = asked.empty() ? cv::Mat::zeros(size, CV_8UC1) : asked.clone();

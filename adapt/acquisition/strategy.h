@@ -41,7 +41,7 @@ class PoolView {
   virtual Prediction predict(std::size_t index, Want want) = 0;
   /// 8UC1 of the frame's size, nonzero where a label was asked for before (returned, outstanding or kept as
   /// guard). Empty = nothing asked yet.
-  virtual const cv::Mat& asked_mask(std::size_t index) const = 0;
+  virtual cv::Mat asked_mask(std::size_t index) const = 0;
 };
 
 struct SelectRequest {

@@ -33,9 +33,8 @@ Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, tor
 GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, const EngineOptions& options,
                          torch::Device device, const FramePool& pool, const TargetLabels& labels) {
   std::map<std::string, std::vector<const AskedRegion*>> by_frame;
-  for (const auto& asked : labels.asked())
-    if (asked.purpose == Purpose::guard && !asked.label.empty() &&
-        cv::countNonZero(asked.label != config::kIgnore) > 0)
+  for (const auto& [region_id, asked] : labels.asked())
+    if (asked.purpose == Purpose::guard && asked.label_pixels > 0)
       by_frame[asked.region.frame_id].push_back(&asked);
   GuardScores scores;
   for (const auto& [id, regions] : by_frame) {
@@ -44,9 +43,10 @@ GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, cons
     const cv::Mat by_live = predict_label(live, options, device, image),
                   by_candidate = predict_label(candidate, options, device, image);
     for (const AskedRegion* asked : regions) {
-      const double labelled = cv::countNonZero(asked->label != config::kIgnore);
+      const cv::Mat label = TargetLabels::label_of(*asked);
+      const auto labelled = static_cast<double>(asked->label_pixels);
       const auto right = [&](const cv::Mat& prediction) {
-        return cv::countNonZero(prediction(asked->region.box_px) == asked->label) / labelled;
+        return cv::countNonZero(prediction(asked->region.box_px) == label) / labelled;
       };
       scores.live.push_back(right(by_live));
       scores.candidate.push_back(right(by_candidate));

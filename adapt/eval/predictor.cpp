@@ -1,6 +1,7 @@
 #include "adapt/eval/predictor.h"
 
 #include "adapt/data/augment.h"
+#include "adapt/train/out_of_memory.h"
 #include "config/check.h"
 #include "config/label_space.h"
 
@@ -24,7 +25,8 @@ torch::Device resolve_device(const std::string& name) {
       throw Error("device: " + name +
                   " was asked for, but LibTorch sees no CUDA GPU here; use device: cpu or auto");
     return device;
-  } catch (const c10::Error&) {
+  } catch (const c10::Error& error) {
+    if (is_out_of_memory(error)) throw;
     throw Error("device: '" + name + "' is not a device; use cpu, cuda, cuda:1 or auto");
   }
 }

@@ -6,9 +6,14 @@ namespace driftloop::adapt {
 namespace {
 
 constexpr int kTriesForAVanishedFrame = 8;
+constexpr int kGoodStepsBeforeMore = 200;  // then the batch is doubled: one failed step in 200 is cheap
 
 std::size_t pick(std::mt19937_64& random, std::size_t count) {
   return std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
+}
+
+int images_of(int configured, double share) {
+  return configured == 0 ? 0 : std::max(1, static_cast<int>(configured * share));
 }
 
 /// Batch normalisation of the pooled branch needs two images: one alone is learned from twice.
@@ -22,6 +27,23 @@ void repeat_a_lone_image(Batch& batch) {
 
 }  // namespace
 
+BatchShare::BatchShare(const EngineOptions& options)
+    : largest_part_(
+          std::max({options.train.batch_source, options.train.batch_target, options.selftrain.batch})) {}
+
+bool BatchShare::halve() {
+  good_steps_ = 0;
+  if (images_of(largest_part_, value_) <= 1) return false;
+  value_ /= 2;
+  return true;
+}
+
+void BatchShare::count_good_step() {
+  if (value_ == 1 || ++good_steps_ < kGoodStepsBeforeMore) return;
+  value_ *= 2;
+  good_steps_ = 0;
+}
+
 Batches::Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
                  const TargetLabels& labels, Unlabelled unlabelled)
     : options_(options),
@@ -30,21 +52,21 @@ Batches::Batches(const EngineOptions& options, const Dataset* source, const Fram
       labels_(labels),
       frames_(unlabelled == Unlabelled::drawn ? pool.frames() : std::vector<PoolFrame>()) {}
 
-std::optional<Batch> Batches::draw(std::mt19937_64& random) const {
+std::optional<Batch> Batches::draw(std::mt19937_64& random, double share) const {
   Batch batch;
-  draw_source(batch, random);
-  draw_target(batch, random);
-  draw_unlabelled(batch, random);
+  draw_source(batch, images_of(options_.train.batch_source, share), random);
+  draw_target(batch, images_of(options_.train.batch_target, share), random);
+  draw_unlabelled(batch, images_of(options_.selftrain.batch, share), random);
   if (!batch.source_image.defined() && !batch.target_image.defined()) return std::nullopt;
   repeat_a_lone_image(batch);
   return batch;
 }
 
-void Batches::draw_source(Batch& batch, std::mt19937_64& random) const {
-  if (!source_ || options_.train.batch_source == 0) return;
+void Batches::draw_source(Batch& batch, int count, std::mt19937_64& random) const {
+  if (!source_ || count == 0) return;
   const auto& fold = config::label_space(options_.label_space).fold;
   std::vector<cv::Mat> images, labels;
-  for (int i = 0; i < options_.train.batch_source; ++i) {
+  for (int i = 0; i < count; ++i) {
     const std::size_t index = pick(random, source_->size());
     const auto [image, label] = labelled_image(*source_, index);
     const View view = random_crop(options_.input, {image, label}, random);
@@ -55,10 +77,10 @@ void Batches::draw_source(Batch& batch, std::mt19937_64& random) const {
   batch.source_label = labels_to_tensor(labels);
 }
 
-void Batches::draw_target(Batch& batch, std::mt19937_64& random) const {
+void Batches::draw_target(Batch& batch, int count, std::mt19937_64& random) const {
   const auto& names = labels_.frames(Purpose::train);
   std::vector<cv::Mat> images, labels;
-  for (int i = 0; i < options_.train.batch_target && !names.empty(); ++i) {
+  for (int i = 0; i < count && !names.empty(); ++i) {
     for (int attempt = 0; attempt < kTriesForAVanishedFrame; ++attempt) {
       const std::string& name = names[pick(random, names.size())];
       const cv::Mat image = pool_.image_rgb(name);
@@ -75,9 +97,9 @@ void Batches::draw_target(Batch& batch, std::mt19937_64& random) const {
   batch.target_label = labels_to_tensor(labels);
 }
 
-void Batches::draw_unlabelled(Batch& batch, std::mt19937_64& random) const {
+void Batches::draw_unlabelled(Batch& batch, int count, std::mt19937_64& random) const {
   std::vector<cv::Mat> weak, strong;
-  for (int i = 0; i < options_.selftrain.batch && !frames_.empty(); ++i) {
+  for (int i = 0; i < count && !frames_.empty(); ++i) {
     for (int attempt = 0; attempt < kTriesForAVanishedFrame; ++attempt) {
       const cv::Mat image = pool_.image_rgb(frames_[pick(random, frames_.size())].id);
       if (image.empty()) continue;

@@ -13,19 +13,36 @@ namespace driftloop::adapt {
 
 enum class Unlabelled { none, drawn };
 
+/// How much of the configured batch the memory allows: halved when it runs out, doubled again when it has
+/// held for a while.
+class BatchShare {
+ public:
+  explicit BatchShare(const EngineOptions& options);
+  double value() const { return value_; }  // 1, 1/2, 1/4 ...
+  /// False when every part is down to one image already.
+  bool halve();
+  void count_good_step();
+
+ private:
+  int largest_part_;
+  double value_ = 1;
+  int good_steps_ = 0;  // since the last change
+};
+
 class Batches {
  public:
   /// `source` may be null. Everything referred to outlives this object.
   Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
           const TargetLabels& labels, Unlabelled unlabelled);
 
-  /// Nothing when there is nothing to learn from. All draws come from `random`.
-  std::optional<Batch> draw(std::mt19937_64& random) const;
+  /// Nothing when there is nothing to learn from. All draws come from `random`. Each part has `share` of its
+  /// configured images, at least one.
+  std::optional<Batch> draw(std::mt19937_64& random, double share = 1) const;
 
  private:
-  void draw_source(Batch& batch, std::mt19937_64& random) const;
-  void draw_target(Batch& batch, std::mt19937_64& random) const;
-  void draw_unlabelled(Batch& batch, std::mt19937_64& random) const;
+  void draw_source(Batch& batch, int count, std::mt19937_64& random) const;
+  void draw_target(Batch& batch, int count, std::mt19937_64& random) const;
+  void draw_unlabelled(Batch& batch, int count, std::mt19937_64& random) const;
 
   const EngineOptions& options_;
   const Dataset* source_;

@@ -1,8 +1,9 @@
 #include "adapt/train/checkpoint.h"
 
-#include <array>
-#include <cstdint>
-#include <string>
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <vector>
 
 #include "config/check.h"
 #include "config/digest.h"
@@ -12,55 +13,119 @@ namespace driftloop::adapt {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::array<const char*, 2> kSlots = {"state_a", "state_b"};
+// In the metadata as well as in the seal: there the digest covers it.
+constexpr const char* kRevision = "revision";
 
-fs::path tensors_of(const fs::path& folder, const char* slot) {
-  return folder / (std::string(slot) + ".safetensors");
-}
-fs::path seal_of(const fs::path& folder, const char* slot) {
-  return folder / (std::string(slot) + ".seal");
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
-/// The seal: "<generation> <SHA-256 of the slot's file>". 0 when there is no valid state in the slot.
-std::uint64_t generation(const fs::path& folder, const char* slot) {
-  try {
-    if (!fs::exists(seal_of(folder, slot)) || !fs::exists(tensors_of(folder, slot))) return 0;
-    const std::string seal = config::read_file(seal_of(folder, slot));
-    const auto space = seal.find(' ');
-    if (space == std::string::npos ||
-        config::sha256_hex(config::read_file(tensors_of(folder, slot))) != seal.substr(space + 1))
-      return 0;
-    return std::stoull(seal.substr(0, space));
-  } catch (const std::exception&) {
-    return 0;  // an unreadable slot is no state; the other one counts
+std::string digest_of_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  config::Sha256 sum;
+  std::string block(1 << 20, '\0');
+  while (in) {
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    sum.update({block.data(), static_cast<std::size_t>(in.gcount())});
   }
-}
-
-struct Newest {
-  const char* slot;
-  std::uint64_t generation;
-};
-
-Newest newest(const fs::path& folder) {
-  const std::uint64_t a = generation(folder, kSlots[0]), b = generation(folder, kSlots[1]);
-  return b > a ? Newest{kSlots[1], b} : Newest{kSlots[0], a};
+  return in.bad() ? "" : sum.finish();
 }
 
 }  // namespace
 
-void save_slot(const fs::path& folder, TensorFile content) {
-  config::make_folder(folder);
-  const Newest current = newest(folder);
-  const char* slot = current.generation > 0 && current.slot == kSlots[0] ? kSlots[1] : kSlots[0];
-  write_safetensors(tensors_of(folder, slot), content);
-  const std::string digest = config::sha256_hex(config::read_file(tensors_of(folder, slot)));
-  config::write_durably(seal_of(folder, slot), std::to_string(current.generation + 1) + ' ' + digest);
+Slots::Slots(fs::path folder, std::string name) : folder_(std::move(folder)), name_(std::move(name)) {}
+
+fs::path Slots::file(int slot, const char* extension) const {
+  return folder_ / (name_ + (slot == 0 ? "_a" : "_b") + extension);
 }
 
-std::optional<TensorFile> load_newest_slot(const fs::path& folder) {
-  const Newest current = newest(folder);
-  if (current.generation == 0) return std::nullopt;
-  return read_safetensors(tensors_of(folder, current.slot));
+std::optional<Slots::Seal> Slots::seal(int slot) const {
+  try {
+    if (!fs::exists(file(slot, ".seal"))) return std::nullopt;
+    const std::string text = config::read_file(file(slot, ".seal"));
+    const auto space = text.find(' ');
+    const auto revision = number_of(std::string_view(text).substr(0, space));
+    if (space == std::string::npos || !revision || *revision == 0) return std::nullopt;
+    return Seal{*revision, text.substr(space + 1)};
+  } catch (const Error&) {
+    return std::nullopt;  // an unreadable slot is none; the other one counts
+  } catch (const fs::filesystem_error&) {
+    return std::nullopt;
+  }
+}
+
+std::vector<int> Slots::by_age() const {
+  std::vector<std::pair<std::uint64_t, int>> found;
+  for (const int slot : {0, 1})
+    if (const auto sealed = seal(slot)) found.emplace_back(sealed->revision, slot);
+  std::sort(found.rbegin(), found.rend());
+  std::vector<int> slots;
+  for (const auto& [revision, slot] : found) slots.push_back(slot);
+  return slots;
+}
+
+std::uint64_t Slots::newest_revision() const {
+  std::uint64_t newest = 0;
+  for (const int slot : {0, 1})
+    if (const auto sealed = seal(slot)) newest = std::max(newest, sealed->revision);
+  return newest;
+}
+
+std::optional<Slots::Stored> Slots::load() {
+  newest_.reset();
+  int found = kNone;
+  std::optional<Stored> best;
+  for (const int slot : by_age()) {
+    const auto sealed = seal(slot);
+    if (!sealed) continue;
+    try {
+      auto [content, digest] = read_safetensors_with_digest(file(slot, ".safetensors"));
+      if (digest != sealed->digest) continue;
+      const auto stated = content.metadata.find(kRevision);  // states before this key have the seal alone
+      const std::uint64_t revision = stated == content.metadata.end()
+                                         ? sealed->revision
+                                         : number_of(stated->second).value_or(sealed->revision);
+      if (best && best->revision >= revision) continue;
+      found = slot;
+      best = Stored{std::move(content), revision};
+      if (revision == sealed->revision) break;  // else the seal's number is damaged: the other may be newer
+    } catch (const Error&) {
+      continue;  // missing or damaged
+    }
+  }
+  newest_ = found;
+  return best;
+}
+
+/// Without load() the newest slot is read once, for its digest: a damaged one must not make save() overwrite
+/// the good one.
+int Slots::newest() {
+  if (newest_) return *newest_;
+  newest_ = kNone;
+  for (const int slot : by_age()) {
+    const auto sealed = seal(slot);
+    if (!sealed || digest_of_file(file(slot, ".safetensors")) != sealed->digest) continue;
+    newest_ = slot;
+    break;
+  }
+  return *newest_;
+}
+
+bool Slots::holds_content() {
+  return newest() != kNone;
+}
+
+void Slots::save(TensorFile content, std::uint64_t revision) {
+  DL_CHECK(revision > newest_revision(), revision, newest_revision());
+  config::make_folder(folder_);
+  const int slot = newest() == 0 ? 1 : 0;
+  content.metadata[kRevision] = std::to_string(revision);
+  const std::string digest = write_safetensors(file(slot, ".safetensors"), content);
+  config::write_durably(file(slot, ".seal"), std::to_string(revision) + ' ' + digest);
+  newest_ = slot;
 }
 
 }  // namespace driftloop::adapt

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/check.h"
+#include "config/digest.h"
 #include "config/durable_file.h"
 
 namespace driftloop::adapt {
@@ -183,7 +184,9 @@ const at::Tensor& TensorFile::at(const std::string& name, const std::filesystem:
   return found->second;
 }
 
-TensorFile read_safetensors(const std::filesystem::path& path) {
+namespace {
+
+TensorFile read_summed(const std::filesystem::path& path, config::Sha256& sum) {
   const Refusal refuse(path);
   std::ifstream in(path, std::ios::binary);
   std::error_code error;
@@ -192,12 +195,16 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
     throw Error("cannot open " + path.string() + ": " + (error ? error.message() : std::strerror(errno)));
   std::uint64_t header_bytes = 0;
   static_assert(sizeof header_bytes == 8);
-  if (file_bytes < 8 || !in.read(reinterpret_cast<char*>(&header_bytes), 8))
-    refuse("it is shorter than 8 bytes");
+  const auto read = [&](void* to, std::uint64_t bytes) {
+    if (!in.read(static_cast<char*>(to), static_cast<std::streamsize>(bytes))) return false;
+    sum.update({static_cast<const char*>(to), bytes});
+    return true;
+  };
+  if (file_bytes < 8 || !read(&header_bytes, 8)) refuse("it is shorter than 8 bytes");
   if (header_bytes > kMaxHeaderBytes || header_bytes > file_bytes - 8)
     refuse("its header claims " + std::to_string(header_bytes) + " bytes");
   std::string text(header_bytes, '\0');
-  if (!in.read(text.data(), static_cast<std::streamsize>(header_bytes))) refuse("its header cannot be read");
+  if (!read(text.data(), header_bytes)) refuse("its header cannot be read");
   const std::uint64_t data_bytes = file_bytes - 8 - header_bytes;
 
   TensorFile content;
@@ -212,15 +219,26 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
   check_ranges(entries, data_bytes, refuse);
   for (const auto& entry : entries) {
     auto tensor = at::empty(entry.shape, at::TensorOptions().dtype(entry.type));
-    if (!in.read(static_cast<char*>(tensor.data_ptr()),
-                 static_cast<std::streamsize>(entry.end - entry.begin)))
+    if (!read(tensor.data_ptr(), entry.end - entry.begin))
       refuse("the bytes of tensor '" + entry.name + "' cannot be read");
     content.tensors.emplace(entry.name, std::move(tensor));
   }
   return content;
 }
 
-void write_safetensors(const std::filesystem::path& path, const TensorFile& content) {
+}  // namespace
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  return read_safetensors_with_digest(path).content;
+}
+
+DigestedFile read_safetensors_with_digest(const std::filesystem::path& path) {
+  config::Sha256 sum;
+  auto content = read_summed(path, sum);
+  return {std::move(content), sum.finish()};
+}
+
+std::string write_safetensors(const std::filesystem::path& path, const TensorFile& content) {
   Ordered ordered;
   for (const auto& [name, tensor] : content.tensors) {
     DL_CHECK(tensor.defined() && name != kMetadataKey, name);
@@ -230,16 +248,21 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& cont
     return a.second.element_size() > b.second.element_size();
   });
   const std::string header = header_text(ordered, content.metadata);
+  config::Sha256 sum;
   config::write_durably_with(path, [&](const std::filesystem::path& temporary) {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+    const auto write = [&](const void* bytes, std::size_t size) {
+      sum.update({static_cast<const char*>(bytes), size});
+      out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
+    };
     const std::uint64_t header_bytes = header.size();
-    out.write(reinterpret_cast<const char*>(&header_bytes), 8);
-    out << header;
-    for (const auto& [name, tensor] : ordered)
-      out.write(static_cast<const char*>(tensor.data_ptr()), static_cast<std::streamsize>(tensor.nbytes()));
+    write(&header_bytes, 8);
+    write(header.data(), header.size());
+    for (const auto& [name, tensor] : ordered) write(tensor.const_data_ptr(), tensor.nbytes());
     out.close();
     if (!out) throw Error("cannot write " + path.string() + ": " + std::strerror(errno));
   });
+  return sum.finish();
 }
 
 }  // namespace driftloop::adapt

@@ -24,9 +24,17 @@ struct TensorFile {
 /// leave holes or pass the end).
 TensorFile read_safetensors(const std::filesystem::path& path);
 
+/// The same, with the SHA-256 of the file's bytes, in one pass over them.
+struct DigestedFile {
+  TensorFile content;
+  std::string sha256;
+};
+DigestedFile read_safetensors_with_digest(const std::filesystem::path& path);
+
 /// Replaces `path` durably (config::write_durably_with). The same content gives the same bytes: wide dtypes
 /// first (so that every tensor is aligned to its element), then by name. Tensors may be on any device and
-/// strided. Throws Error when the disk refuses, CheckError for a dtype that the format lacks.
-void write_safetensors(const std::filesystem::path& path, const TensorFile& content);
+/// strided. Gives the SHA-256 of the bytes it wrote. Throws Error when the disk refuses, CheckError for a
+/// dtype that the format lacks.
+std::string write_safetensors(const std::filesystem::path& path, const TensorFile& content);
 
 }  // namespace driftloop::adapt

@@ -1,6 +1,7 @@
 #include "adapt/train/trainer.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "adapt/selftrain/consistency.h"
 #include "adapt/selftrain/pseudo_label.h"
@@ -70,6 +71,25 @@ void get_net(const TensorFile& file, const std::string& prefix, const std::files
   for_each_named(net.named_buffers(), get);
 }
 
+void drop_copies(const std::string& prefix, const std::string& as, TensorFile& file) {
+  const auto begin = file.tensors.lower_bound(prefix);
+  auto end = begin;
+  for (; end != file.tensors.end() && end->first.starts_with(prefix); ++end) {
+    const auto other = file.tensors.find(as + end->first.substr(prefix.size()));
+    const auto& mine = end->second;
+    if (other == file.tensors.end() || other->second.nbytes() != mine.nbytes() ||
+        std::memcmp(other->second.const_data_ptr(), mine.const_data_ptr(), mine.nbytes()) != 0)
+      return;
+  }
+  file.tensors.erase(begin, end);
+  file.metadata[prefix] = as;
+}
+
+std::string stored_prefix(const std::string& prefix, const TensorFile& file) {
+  const auto found = file.metadata.find(prefix);
+  return found == file.metadata.end() ? prefix : found->second;
+}
+
 Trainer::Trainer(const EngineOptions& options, torch::Device device, int classes, std::uint64_t seed)
     : options_(options), device_(device) {
   torch::manual_seed(seed);
@@ -80,10 +100,10 @@ Trainer::Trainer(const EngineOptions& options, torch::Device device, int classes
   teacher_->to(device);
   for (auto& parameter : teacher_->parameters()) parameter.set_requires_grad(false);
   teacher_->eval();
-  make_optimiser();
+  optimiser_ = new_optimiser();
 }
 
-void Trainer::make_optimiser() {
+std::unique_ptr<torch::optim::Optimizer> Trainer::new_optimiser() const {
   const auto backbone = student_->backbone_parameters();
   std::vector<torch::Tensor> heads;
   for (const auto& parameter : student_->parameters()) {
@@ -95,12 +115,10 @@ void Trainer::make_optimiser() {
                                                         torch::optim::OptimizerParamGroup(heads)};
   const auto& train = options_.train;
   if (train.optimiser == "adamw")
-    optimiser_ = std::make_unique<torch::optim::AdamW>(
+    return std::make_unique<torch::optim::AdamW>(
         groups, torch::optim::AdamWOptions(train.rate).weight_decay(train.weight_decay));
-  else
-    optimiser_ = std::make_unique<torch::optim::SGD>(
-        groups,
-        torch::optim::SGDOptions(train.rate).momentum(train.momentum).weight_decay(train.weight_decay));
+  return std::make_unique<torch::optim::SGD>(
+      groups, torch::optim::SGDOptions(train.rate).momentum(train.momentum).weight_decay(train.weight_decay));
 }
 
 void Trainer::set_rates() {
@@ -128,6 +146,21 @@ torch::Tensor Trainer::supervised(const NetOutput& output, const torch::Tensor& 
 }
 
 StepLosses Trainer::step(const Batch& batch, std::mt19937_64& random) {
+  mend();
+  torn_ = true;
+  const StepLosses losses = try_step(batch, random);
+  torn_ = false;
+  return losses;
+}
+
+void Trainer::mend() {
+  if (!torn_) return;
+  optimiser_->zero_grad();
+  copy_buffers(*teacher_, *student_);  // the forward pass moved the BN statistics
+  torn_ = false;
+}
+
+StepLosses Trainer::try_step(const Batch& batch, std::mt19937_64& random) {
   std::vector<torch::Tensor> images;
   std::int64_t count = 0;
   const auto append = [&](const torch::Tensor& image) {
@@ -186,32 +219,53 @@ StepLosses Trainer::step(const Batch& batch, std::mt19937_64& random) {
     losses.finite = std::isfinite(torch::nn::utils::clip_grad_norm_(student_->parameters(), kGradientLimit));
   }
   if (losses.finite) {
+    ++steps_;  // from here on the weights change
     optimiser_->step();
     move_teacher();
   } else {
     copy_buffers(*teacher_, *student_);  // the forward pass has put what is not finite into the BN statistics
+    ++steps_;
   }
-  ++steps_;
   return losses;
 }
 
 void Trainer::move_teacher() {
   torch::NoGradGuard no_grad;
-  const double decay = std::min(1 - 1 / static_cast<double>(steps_ + 1), options_.train.ema_decay);
+  const double decay = std::min(1 - 1 / static_cast<double>(steps_), options_.train.ema_decay);
   const auto from = student_->named_parameters();
   for (auto& item : teacher_->named_parameters()) item.value().lerp_(from[item.key()], 1 - decay);
   copy_buffers(*student_, *teacher_);  // BN statistics follow the student's
 }
 
 void Trainer::restart_from(const SegmentationNet& weights) {
+  auto fresh = new_optimiser();  // first, because it may find no memory
   copy_weights(weights, *student_);
   copy_weights(weights, *teacher_);
-  make_optimiser();
+  optimiser_ = std::move(fresh);
+  optimiser_->zero_grad();
+  torn_ = false;
+}
+
+std::int64_t Trainer::state_bytes() const {
+  const auto parameters = student_->parameters();
+  const std::int64_t weights = stored_bytes(parameters);
+  const bool adamw = options_.train.optimiser == "adamw";
+  const std::int64_t optimiser =
+      adamw ? 2 * weights + stored_bytes({parameters.size(), torch::zeros({1}, torch::kInt64)}) : weights;
+  return 2 * (weights + stored_bytes(student_->buffers())) + optimiser;
+}
+
+std::int64_t stored_bytes(const std::vector<torch::Tensor>& tensors) {
+  constexpr std::int64_t kEntry = 200;  // in the header: name, shape, place
+  std::int64_t bytes = 0;
+  for (const auto& tensor : tensors) bytes += static_cast<std::int64_t>(tensor.nbytes()) + kEntry;
+  return bytes;
 }
 
 void Trainer::save(TensorFile& file) const {
   put_net(*student_, "student.", file);
   put_net(*teacher_, "teacher.", file);
+  drop_copies("student.", "teacher.", file);
   file.metadata["steps"] = std::to_string(steps_);
   file.metadata["optimiser"] = options_.train.optimiser;
   for_each_state(*optimiser_, options_.train.optimiser == "adamw",
@@ -233,10 +287,12 @@ void Trainer::save(TensorFile& file) const {
 }
 
 void Trainer::load(const TensorFile& file, const std::filesystem::path& path) {
-  get_net(file, "student.", path, *student_);
+  get_net(file, stored_prefix("student.", file), path, *student_);
   get_net(file, "teacher.", path, *teacher_);
   steps_ = std::stoll(file.metadata.at("steps"));
-  make_optimiser();
+  optimiser_ = new_optimiser();
+  optimiser_->zero_grad();
+  torn_ = false;
   if (file.metadata.at("optimiser") != options_.train.optimiser)
     return;  // another optimiser starts without a memory
   for_each_state(*optimiser_, options_.train.optimiser == "adamw",

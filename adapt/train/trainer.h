@@ -27,12 +27,22 @@ class Trainer {
  public:
   Trainer(const EngineOptions& options, torch::Device device, int classes, std::uint64_t seed);
 
-  /// One optimiser step and the teacher's move after it. `random` drives CutMix.
+  /// One optimiser step and the teacher's move after it. `random` drives CutMix. When it throws (no memory)
+  /// before the optimiser's part the step does not count and nothing has changed after mend(); when it throws
+  /// in it the step counts: each parameter has taken it whole, in part (weight decay, momentum) or not at
+  /// all, all of them finite.
   StepLosses step(const Batch& batch, std::mt19937_64& random);
+  /// Clears up after a step() that threw: drops the gradients, puts the BN statistics back. The next step()
+  /// does it first when this one could not (no memory again).
+  void mend();
+  /// Counts a step without doing it, so that the next one draws another batch.
+  void skip_step() { ++steps_; }
 
   SegmentationNet& student() { return *student_; }
   SegmentationNet& teacher() { return *teacher_; }
   std::int64_t steps() const { return steps_; }
+  /// What save() writes at most: the nets and the optimiser's memory once it has one.
+  std::int64_t state_bytes() const;
 
   /// Student and teacher become `weights`; the optimiser forgets its momentum, the step count stays.
   void restart_from(const SegmentationNet& weights);
@@ -46,14 +56,24 @@ class Trainer {
   torch::Tensor supervised(const NetOutput& output, const torch::Tensor& label, std::int64_t first) const;
   void set_rates();
   void move_teacher();
-  void make_optimiser();
+  std::unique_ptr<torch::optim::Optimizer> new_optimiser() const;
+  StepLosses try_step(const Batch& batch, std::mt19937_64& random);
 
   EngineOptions options_;
   torch::Device device_;
   std::shared_ptr<SegmentationNet> student_, teacher_;
   std::unique_ptr<torch::optim::Optimizer> optimiser_;
   std::int64_t steps_ = 0;
+  bool torn_ = false;  // a step threw and has not been mended
 };
+
+/// Stores the tensors under `prefix` once when all of them are bit for bit those under `as` (the live model
+/// after a promotion): the metadata says so. `stored_prefix` gives the prefix to read them from.
+void drop_copies(const std::string& prefix, const std::string& as, TensorFile& file);
+std::string stored_prefix(const std::string& prefix, const TensorFile& file);
+
+/// What tensors take in a file, their entries in its header included.
+std::int64_t stored_bytes(const std::vector<torch::Tensor>& tensors);
 
 /// Puts "prefix.name" tensors into `file` / copies them from it into `net`, checking names and shapes.
 void put_net(const SegmentationNet& net, const std::string& prefix, TensorFile& file);

@@ -32,6 +32,14 @@ EngineOptions tiny() {
   return o;
 }
 
+/// By this process so far, from anything.
+std::int64_t bytes_read() {
+  std::string name;
+  std::int64_t bytes = 0;
+  std::ifstream("/proc/self/io") >> name >> bytes;
+  return bytes;
+}
+
 class EngineTest : public testing::Test {
  protected:
   Engine make(const EngineOptions& options, std::uint64_t seed = 5) {
@@ -157,6 +165,34 @@ TEST_F(EngineTest, ALabelCountsOnce) {
   EXPECT_EQ(engine.labels().train_pixels, totals.train_pixels);
 }
 
+TEST_F(EngineTest, ARegionHasAnIdFromProposeToMerge) {
+  Engine engine = make(tiny());
+  std::uint64_t last = 0;
+  for (int i = 0; i < 2; ++i)
+    for (const auto& region : engine.propose(engine.budget(), {})) {
+      EXPECT_EQ(region.id, ++last);
+      ASSERT_TRUE(engine.asked(region.id));
+      EXPECT_EQ(engine.asked(region.id)->box_px, region.box_px);
+    }
+  EXPECT_FALSE(engine.asked(last + 1));
+  auto labels = answer(engine.asked());
+  labels[0].id = 2;  // not that one's
+  EXPECT_EQ(engine.merge(labels).unknown_frames, 1);
+  EXPECT_EQ(engine.labels().asked_regions, static_cast<std::int64_t>(last));
+}
+
+TEST_F(EngineTest, RetiredRegionsTeachNothingAndTheNextChoiceIsAnother) {
+  Engine engine = make(tiny());
+  engine.merge(answer(engine.propose(engine.budget(), {})));
+  const auto before = engine.labels();
+  const auto last = engine.asked().back().id;
+  EXPECT_EQ(engine.retire([](const std::string&) { return true; }, {}), static_cast<std::size_t>(last));
+  EXPECT_TRUE(engine.asked().empty());
+  EXPECT_EQ(engine.labels().train_pixels, before.train_pixels);
+  EXPECT_EQ(engine.judge().verdict, Verdict::no_guard) << "judged on pictures that are gone";
+  EXPECT_EQ(engine.propose(engine.budget(), {}).front().id, last + 1);
+}
+
 TEST_F(EngineTest, RefusesWhatDoesNotFit) {
   EngineOptions options = tiny();
   options.label_space = "camvid11";
@@ -201,6 +237,114 @@ TEST_F(EngineTest, ADamagedCheckpointLeavesTheOneBefore) {
   ASSERT_TRUE(back.load(folder_ / "state"));
   EXPECT_EQ(back.note(), "one");
   EXPECT_FALSE(make(tiny()).load(folder_ / "nothing"));
+}
+
+TEST_F(EngineTest, AMemoryOnTopOfAnOlderStateGoesOnAsTheRun) {
+  EngineOptions options = tiny();
+  options.guard.enabled = false;
+  Engine whole = make(options);
+  whole.train({2});
+  whole.merge(answer(whole.propose(whole.budget(), {})));
+  whole.train({3});
+
+  Engine first = make(options);
+  first.train({2});
+  first.set_note("trained");
+  first.save(folder_ / "state");
+  const auto chosen = first.propose(first.budget(), {});
+  first.set_note("asked");
+  first.save_memory(folder_ / "state");
+  first.merge(answer(chosen));
+  first.set_note("merged");
+  first.save_memory(folder_ / "state");
+  first.train({1});  // lost with the power: the weights are those of the state
+  Engine second = make(options);
+  ASSERT_TRUE(second.load(folder_ / "state"));
+  EXPECT_EQ(second.note(), "merged");
+  EXPECT_EQ(second.step(), 2);
+  EXPECT_EQ(second.labels().train_pixels, whole.labels().train_pixels);
+  second.train({3});
+  second.judge();
+  whole.judge();
+  EXPECT_TRUE(weights_of(second) == weights_of(whole));
+  second.set_note("later");
+  second.save(folder_ / "state");
+  Engine third = make(options);
+  ASSERT_TRUE(third.load(folder_ / "state"));
+  EXPECT_EQ(third.note(), "later") << "an older memory lay on top of a newer state";
+}
+
+TEST_F(EngineTest, DamageToAMemoryOrToBothStatesLosesTheLeast) {
+  const auto state = folder_ / "state";
+  const auto damage = [&](const char* name) {
+    std::fstream file(state / name, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(60);
+    file.put('!');
+  };
+  Engine engine = make(tiny());
+  engine.set_note("one");
+  engine.save_memory(state);  // the first in a folder is the whole state
+  ASSERT_TRUE(make(tiny()).load(state));
+  engine.set_note("two");
+  engine.save_memory(state);
+  engine.propose(engine.budget(), {});
+  engine.set_note("three");
+  engine.save_memory(state);
+  damage("memory_b.safetensors");
+  Engine back = make(tiny());
+  ASSERT_TRUE(back.load(state));
+  EXPECT_EQ(back.note(), "two");
+  EXPECT_TRUE(back.asked().empty());
+  back.set_note("four");
+  back.save_memory(state);
+  damage("state_a.safetensors");
+  Engine without = make(tiny());
+  EXPECT_FALSE(without.load(state));
+  EXPECT_EQ(without.note(), "");
+  ASSERT_TRUE(without.load_memory(state));
+  EXPECT_EQ(without.note(), "four");
+  EXPECT_FALSE(make(tiny()).load_memory(folder_ / "nothing"));
+}
+
+TEST_F(EngineTest, ADamagedRevisionDoesNotBringBackThePast) {
+  Engine engine = make(tiny());
+  engine.set_note("one");
+  engine.save(folder_ / "state");
+  engine.set_note("two");
+  engine.save(folder_ / "state");
+  const auto seal = folder_ / "state" / "state_a.seal";
+  config::write_durably(seal, "9" + config::read_file(seal));
+  Engine back = make(tiny());
+  ASSERT_TRUE(back.load(folder_ / "state"));
+  EXPECT_EQ(back.note(), "two");
+  back.set_note("three");
+  back.save(folder_ / "state");
+  ASSERT_TRUE(back.load(folder_ / "state"));
+  EXPECT_EQ(back.note(), "three");
+}
+
+TEST_F(EngineTest, ASaveReadsNothingBackAndStoresEqualNetsOnce) {
+  const auto state = folder_ / "state";
+  Engine engine = make(tiny());
+  engine.save(state);
+  const auto first = std::filesystem::file_size(state / "state_a.safetensors");
+  engine.train({2});
+  engine.save(state);
+  const auto trained = std::filesystem::file_size(state / "state_b.safetensors");
+  EXPECT_LT(3 * first, trained) << "student, teacher and live model are one at the start";
+  EXPECT_LE(static_cast<std::int64_t>(trained), engine.state_bytes());
+  EXPECT_GT(static_cast<std::int64_t>(trained), engine.state_bytes() / 2);
+  const std::int64_t before = bytes_read();
+  engine.save(state);
+  EXPECT_LT(bytes_read() - before, 10'000);
+  // A slot that cannot be read any more is no obstacle to the process that wrote it.
+  for (const char* name : {"state_a.safetensors", "state_b.safetensors"})
+    std::filesystem::resize_file(state / name, 10);
+  engine.set_note("third");
+  engine.save(state);
+  Engine back = make(tiny());
+  ASSERT_TRUE(back.load(state));
+  EXPECT_EQ(back.note(), "third");
 }
 
 TEST_F(EngineTest, AStopTokenEndsTrainingAtAStep) {

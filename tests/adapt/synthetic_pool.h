@@ -27,7 +27,7 @@ class SyntheticPool : public adapt::PoolView {
   const std::string& frame_id(std::size_t i) const override { return frames[i].id; }
   const std::string& group(std::size_t i) const override { return frames[i].group; }
   cv::Size frame_size(std::size_t i) const override { return frames[i].size; }
-  const cv::Mat& asked_mask(std::size_t i) const override { return frames[i].asked; }
+  cv::Mat asked_mask(std::size_t i) const override { return frames[i].asked; }
   adapt::Prediction predict(std::size_t i, adapt::Want want) override {
     ++frames[i].predictions;
     auto prediction = frames[i].prediction;

@@ -34,6 +34,15 @@ TEST(Place, ComesBackWhole) {
   EXPECT_EQ(decode_place(""), Place{});
 }
 
+TEST(Place, APlaceBeforeRegionsHadIdsIsRead) {
+  Place place;
+  place.pending = {{std::string(64, 'a'), 17, 3}};
+  auto j = nlohmann::json::parse(encode_place(place));
+  j["version"] = 1;
+  j["pending"][0][1] = 16;  // the index of the seventeenth region
+  EXPECT_EQ(decode_place(j.dump()), place);
+}
+
 TEST(Place, ForeignTextIsRefused) {
   EXPECT_THROW(decode_place("no json"), Error);
   EXPECT_THROW(decode_place("{}"), Error);

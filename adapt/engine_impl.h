@@ -1,0 +1,53 @@
+// What an engine owns, for engine.cpp (learning and choosing) and engine_state.cpp (what is durable).
+#pragma once
+#include "adapt/data/augment.h"
+#include "adapt/engine.h"
+#include "adapt/train/batches.h"
+#include "adapt/train/checkpoint.h"
+#include "adapt/train/target_labels.h"
+#include "adapt/train/trainer.h"
+
+namespace driftloop::adapt {
+
+/// A folder with the whole state and, beside it, the newer memory of what was asked and answered.
+struct StateStore {
+  explicit StateStore(const std::filesystem::path& path)
+      : folder(path), state(path, "state"), memory(path, "memory") {}
+  std::uint64_t next_revision() const {
+    return std::max(state.newest_revision(), memory.newest_revision()) + 1;
+  }
+  std::filesystem::path folder;
+  Slots state, memory;
+};
+
+struct Engine::Impl {
+  Impl(const EngineOptions& options, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool,
+       std::uint64_t run_seed);
+
+  SegmentationNet& net(Role role) { return role == Role::live ? *live : trainer.teacher(); }
+  /// Gives each region its id.
+  void ask(std::vector<Region>& regions, Purpose purpose, const std::map<std::string, cv::Size>& sizes);
+  /// False when there was no memory for `work`: then the trainer is mended and the caches are given back.
+  bool with_memory(const std::function<void()>& work);
+
+  StateStore& store(const std::filesystem::path& folder);
+  /// Which model, classes and seed, and the owner's note.
+  void put_identity(TensorFile& file) const;
+  /// Throws Error when `file` was made with another model, label space or seed.
+  void require_identity(const TensorFile& file, const std::filesystem::path& folder) const;
+
+  EngineOptions options;
+  torch::Device device;
+  std::shared_ptr<const Dataset> source;
+  FramePool& pool;
+  std::uint64_t seed;
+  Trainer trainer;
+  std::shared_ptr<SegmentationNet> live;
+  TargetLabels labels;
+  BatchShare batch_share;
+  std::uint64_t asked_before = 0;  // the last id before the choice under way
+  std::string note;
+  std::optional<StateStore> open_store;  // the folder that was last saved to or loaded from
+};
+
+}  // namespace driftloop::adapt

@@ -1,0 +1,147 @@
+// What of an engine is durable: its whole state, the memory of what was asked and answered, and weights
+// alone.
+#include "adapt/engine_impl.h"
+#include "adapt/train/out_of_memory.h"
+#include "config/check.h"
+#include "config/layers.h"
+
+namespace driftloop::adapt {
+namespace {
+
+/// Metadata of a weights file: enough to rebuild the net without a configuration.
+std::string model_text(const EngineOptions& options) {
+  return config::to_yaml(options.model);
+}
+
+}  // namespace
+
+StateStore& Engine::Impl::store(const std::filesystem::path& folder) {
+  if (!open_store || open_store->folder != folder) open_store.emplace(folder);
+  return *open_store;
+}
+
+void Engine::Impl::put_identity(TensorFile& file) const {
+  file.metadata["model"] = model_text(options);
+  file.metadata["label_space"] = options.label_space;
+  file.metadata["seed"] = std::to_string(seed);
+  file.metadata["note"] = note;
+}
+
+void Engine::Impl::require_identity(const TensorFile& file, const std::filesystem::path& folder) const {
+  const auto require = [&](const char* key, const std::string& wanted) {
+    if (file.metadata.at(key) != wanted)
+      throw Error("the state in " + folder.string() + " was made with another " + key + " (" +
+                  file.metadata.at(key) + "), this run has " + wanted +
+                  "; give another state folder or the old settings");
+  };
+  require("model", model_text(options));
+  require("label_space", options.label_space);
+  require("seed", std::to_string(seed));
+}
+
+void Engine::save(const std::filesystem::path& folder) const {
+  Impl& s = *impl_;
+  needing_memory("save the state", s.device, [&] {
+    TensorFile file;
+    s.trainer.save(file);
+    put_net(*s.live, "live.", file);
+    drop_copies("live.", "teacher.", file);
+    s.labels.save(file);
+    s.put_identity(file);
+    auto& store = s.store(folder);
+    store.state.save(std::move(file), store.next_revision());
+  });
+}
+
+void Engine::save_memory(const std::filesystem::path& folder) const {
+  Impl& s = *impl_;
+  if (!s.store(folder).state.holds_content()) return save(folder);
+  needing_memory("save the memory of what was asked", s.device, [&] {
+    TensorFile file;
+    s.labels.save(file);
+    s.put_identity(file);
+    auto& store = s.store(folder);
+    store.memory.save(std::move(file), store.next_revision());
+  });
+}
+
+bool Engine::load(const std::filesystem::path& folder) {
+  Impl& s = *impl_;
+  return needing_memory("load the state", s.device, [&] {
+    auto& store = s.store(folder);
+    const auto state = store.state.load();
+    if (!state) return false;
+    s.require_identity(state->content, folder);
+    const auto memory = store.memory.load();
+    const bool newer = memory && memory->revision > state->revision;
+    if (newer) s.require_identity(memory->content, folder);
+    const auto& told = newer ? memory->content : state->content;
+    s.trainer.load(state->content, folder);
+    get_net(state->content, stored_prefix("live.", state->content), folder, *s.live);
+    s.labels.load(told);
+    s.note = told.metadata.at("note");
+    return true;
+  });
+}
+
+bool Engine::load_memory(const std::filesystem::path& folder) {
+  Impl& s = *impl_;
+  return needing_memory("load the memory of what was asked", s.device, [&] {
+    const auto memory = s.store(folder).memory.load();
+    if (!memory) return false;
+    s.require_identity(memory->content, folder);
+    s.labels.load(memory->content);
+    s.note = memory->content.metadata.at("note");
+    return true;
+  });
+}
+
+std::int64_t Engine::state_bytes() const {
+  const Impl& s = *impl_;
+  return s.trainer.state_bytes() + stored_bytes(s.live->parameters()) + stored_bytes(s.live->buffers()) +
+         memory_bytes();
+}
+
+std::int64_t Engine::memory_bytes() const {
+  return impl_->labels.stored_bytes() + static_cast<std::int64_t>(impl_->note.size());
+}
+
+void Engine::set_note(std::string note) {
+  impl_->note = std::move(note);
+}
+const std::string& Engine::note() const {
+  return impl_->note;
+}
+
+void Engine::save_weights(const std::filesystem::path& file) const {
+  needing_memory("save the weights", impl_->device, [&] {
+    TensorFile content;
+    put_net(*impl_->live, "", content);
+    content.metadata["model"] = model_text(impl_->options);
+    content.metadata["label_space"] = impl_->options.label_space;
+    content.metadata["work_long_side_px"] = std::to_string(impl_->options.input.work_long_side_px);
+    write_safetensors(file, content);
+  });
+}
+
+void Engine::load_weights(const std::filesystem::path& file) {
+  needing_memory("load " + file.string(), impl_->device, [&] {
+    get_net(read_safetensors(file), "", file, *impl_->live);
+    impl_->trainer.restart_from(*impl_->live);
+  });
+}
+
+EngineOptions options_of_weights(const std::filesystem::path& file) {
+  const TensorFile content =
+      needing_memory("read " + file.string(), torch::kCPU, [&] { return read_safetensors(file); });
+  if (!content.metadata.contains("model") || !content.metadata.contains("work_long_side_px"))
+    throw Error(
+        file.string() +
+        " does not say which net it is of (no 'model' in its metadata); was it written by driftloop?");
+  EngineOptions options;
+  config::apply_text(content.metadata.at("model"), file.string(), options.model);
+  options.input.work_long_side_px = std::stoi(content.metadata.at("work_long_side_px"));
+  return options;
+}
+
+}  // namespace driftloop::adapt

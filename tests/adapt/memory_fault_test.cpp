@@ -1,0 +1,388 @@
+// Memory that runs out at any moment of learning: R16. The failures are made where they happen, in LibTorch's
+// CPU allocator and in the pool of frames, not by a hook in the learner. What cannot be survived: LibTorch's
+// destructors allocate a few bytes themselves and end the process when operator new refuses those. The kernel
+// refuses large pieces (AProcessThatMayNotGrow...), small ones come from the heap.
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <new>
+#include <numeric>
+#include <opencv2/core.hpp>
+#include <random>
+
+#include "adapt/engine.h"
+#include "adapt/torch.h"
+#include "adapt/train/out_of_memory.h"
+#include "adapt/train/safetensors.h"
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "tests/support/temp_folder.h"
+
+namespace driftloop::adapt {
+namespace {
+using testing::HasSubstr;
+
+enum class Kind { as_cuda, as_cpu, as_host };
+
+/// LibTorch's CPU allocator with faults.
+class FaultyAllocator : public c10::Allocator {
+ public:
+  static FaultyAllocator& instance() {
+    static FaultyAllocator allocator;
+    return allocator;
+  }
+  c10::DataPtr allocate(std::size_t bytes) override {
+    largest = std::max(largest, bytes);
+    ++calls;
+    if (fail_at == calls || refuse_all || (limit > 0 && bytes > limit)) {
+      ++failures;
+      switch (kind) {
+        case Kind::as_cuda:
+          TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory. Tried to allocate ", bytes,
+                           " bytes.");
+        case Kind::as_cpu:
+          return base_->allocate(std::size_t{1} << 62);  // the real refusal
+        case Kind::as_host:
+          throw std::bad_alloc();
+      }
+    }
+    return base_->allocate(bytes);
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return base_->raw_deleter(); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+  void reset() {
+    calls = failures = fail_at = 0;
+    largest = limit = 0;
+    refuse_all = false;
+    kind = Kind::as_cuda;
+  }
+
+  std::int64_t calls = 0, failures = 0;
+  std::int64_t fail_at = 0;  // the call to refuse, from 1; 0 = none
+  std::size_t largest = 0;   // asked for since reset()
+  std::size_t limit = 0;     // refuse what is larger; 0 = none
+  bool refuse_all = false;
+  Kind kind = Kind::as_cuda;
+
+ private:
+  FaultyAllocator() : base_(c10::GetDefaultCPUAllocator()) { c10::SetCPUAllocator(this); }
+  c10::Allocator* base_;
+};
+
+EngineOptions tiny(int images) {
+  EngineOptions o;
+  o.threads = 1;
+  o.device = "cpu";
+  o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
+  o.input.crop_width_px = 64;
+  o.input.crop_height_px = 48;
+  o.train.optimiser = "adamw";
+  o.train.rate = 0.003;
+  o.train.head_rate_factor = 1;
+  o.train.batch_source = o.train.batch_target = o.selftrain.batch = images;
+  o.acquisition.share_per_round = 0.05;
+  o.guard.min_pixels = 64;
+  return o;
+}
+
+class MemoryFaultTest : public testing::Test {
+ protected:
+  MemoryFaultTest() { memory.reset(); }
+  ~MemoryFaultTest() override { memory.reset(); }
+
+  Engine labelled(const EngineOptions& options) { return labelled(options, *pool_); }
+  Engine labelled(const EngineOptions& options, FramePool& pool) {
+    Engine engine(options, source_, pool, 5);
+    std::vector<RegionLabel> labels;
+    for (const auto& region : engine.propose(engine.budget(), {}))
+      for (std::size_t i = 0; i < target_->size(); ++i)
+        if (target_->id(i) == region.frame_id)
+          labels.push_back({region.frame_id, region.box_px, target_->label(i)(region.box_px).clone()});
+    engine.merge(labels);
+    return engine;
+  }
+
+  /// Every tensor of the state: weights, BN statistics, the optimiser's memory.
+  void expect_finite(const Engine& engine) {
+    const auto file = read_safetensors(saved(engine));
+    for (const auto& [name, tensor] : file.tensors)
+      ASSERT_TRUE(torch::isfinite(tensor).all().item<bool>()) << name;
+  }
+
+  std::string state_of(const Engine& engine) { return config::read_file(saved(engine)); }
+
+  std::filesystem::path saved(const Engine& engine) {
+    const auto folder = folder_ / ("state_" + std::to_string(++saves_));
+    engine.save(folder);
+    return folder / "state_a.safetensors";
+  }
+
+  FaultyAllocator& memory = FaultyAllocator::instance();
+  test::TempFolder folder_;
+  int saves_ = 0;
+  std::shared_ptr<const Dataset> source_ =
+      cached(open_dataset("streetsim:game?frames=6&width=96&height=64", ""), 1 << 24);
+  std::shared_ptr<const Dataset> target_ =
+      cached(open_dataset("streetsim:street?frames=6&seed=3&width=96&height=64", ""), 1 << 24);
+  std::unique_ptr<FramePool> pool_ = make_dataset_pool(target_);
+};
+
+TEST(OutOfMemoryTest, TextsAndTypesOfEveryLibraryAreKnown) {
+  for (const char* text : {"CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has a total capacity of "
+                           "15.29 GiB of which 1.2 "
+                           "GiB is free.",
+                           "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported "
+                           "at some other API call",
+                           "NVML_SUCCESS == r INTERNAL ASSERT FAILED at "
+                           "\"../c10/cuda/CUDACachingAllocator.cpp\":830, please report "
+                           "a bug to PyTorch. ",
+                           "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't "
+                           "allocate memory: you tried to "
+                           "allocate 4611686018427387904 bytes. Error code 12 (Cannot allocate memory)",
+                           "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+                           "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+                           "unable to mmap 1048576 bytes from file </x>: Cannot allocate memory (12)"})
+    EXPECT_TRUE(is_out_of_memory(std::runtime_error(text))) << text;
+  for (const char* text :
+       {"CUDA error: an illegal memory access was encountered", "expected scalar type Float but found Half",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "cannot write x: No space left on device"})
+    EXPECT_FALSE(is_out_of_memory(std::runtime_error(text))) << text;
+  EXPECT_TRUE(is_out_of_memory(std::bad_alloc()));
+  EXPECT_TRUE(
+      is_out_of_memory(cv::Exception(cv::Error::StsNoMem, "Failed to allocate 8 bytes", "f", "x", 1)));
+  EXPECT_FALSE(is_out_of_memory(cv::Exception(cv::Error::StsBadSize, "out of memory of sizes", "f", "x", 1)));
+  EXPECT_TRUE(is_out_of_memory(std::system_error(ENOMEM, std::generic_category())));
+}
+
+TEST(OutOfMemoryTest, WhatTheLibrariesReallyThrowIsKnown) {
+  FaultyAllocator::instance().reset();
+  const auto thrown_by = [](const auto& work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      std::printf("%s\n", std::string(error.what()).substr(0, 200).c_str());
+      return is_out_of_memory(error);
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return false;
+  };
+  EXPECT_TRUE(thrown_by([] { torch::empty({std::int64_t{1} << 60}); }));
+  EXPECT_TRUE(thrown_by([] { cv::Mat(1 << 30, 1 << 30, CV_8UC3).setTo(1); }));
+  EXPECT_TRUE(thrown_by([] { std::vector<char>(std::size_t{1} << 62); }));
+  EXPECT_FALSE(thrown_by([] { torch::zeros({2}) + torch::zeros({3}); }));
+  try {
+    needing_memory("judge", torch::kCPU, [] { return torch::empty({std::int64_t{1} << 60}); });
+    FAIL();
+  } catch (const OutOfMemory& error) {
+    EXPECT_THAT(error.what(), HasSubstr("not enough memory to judge on cpu: "));
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << "one line";
+  }
+}
+
+/// R16. The calls that can fail are spread over the whole step, so forward, backward, the optimiser's part
+/// and the teacher's move are all met.
+TEST_F(MemoryFaultTest, AThousandFailuresAnywhereInAStepAreNoExit) {
+  Engine engine = labelled(tiny(2));
+  const double loss_before = engine.train({10}).source_loss;
+  memory.reset();
+  ASSERT_EQ(engine.train({1}).steps, 1);
+  const std::int64_t calls = memory.calls;
+  std::vector<std::int64_t> places(static_cast<std::size_t>(calls));
+  std::iota(places.begin(), places.end(), 1);
+  std::shuffle(places.begin(), places.end(), std::mt19937(1));
+  int failures = 0, smaller = 0, counted = 0;
+  for (int i = 0; i < 1000; ++i) {
+    memory.reset();
+    memory.kind = static_cast<Kind>(i % 3);
+    memory.fail_at = places[static_cast<std::size_t>(i) % places.size()];
+    const std::int64_t before = engine.step();
+    TrainReport report;
+    ASSERT_NO_THROW(report = engine.train({1})) << "at call " << memory.fail_at;
+    ASSERT_LE(report.memory_failures, memory.failures);  // oneDNN copes with some by itself
+    ASSERT_FALSE(report.out_of_memory);
+    ASSERT_EQ(engine.step(), before + 1);
+    failures += report.memory_failures;
+    smaller += report.batch_share < 1;
+    counted += report.steps == 0;
+    if (i % 50 == 0) expect_finite(engine);
+  }
+  memory.reset();
+  expect_finite(engine);
+  std::printf(
+      "%lld allocations a step; 1,000 steps, %d failures, %d steps with half the batch, %d broke off in the "
+      "optimiser's part\n",
+      static_cast<long long>(calls), failures, smaller, counted);
+  EXPECT_GT(failures, 600);  // a step of one image asks less often: late places are not reached
+  EXPECT_GT(counted, 0);
+  EXPECT_LT(engine.train({10}).source_loss, 0.9 * loss_before) << "it no longer learns";
+}
+
+TEST_F(MemoryFaultTest, AStepRefusedBeforeItsUpdateIsDoneAgainAsIfNothingHadBeen) {
+  Engine calm = labelled(tiny(1)), shaken = labelled(tiny(1));
+  calm.train({7});
+  shaken.train({1});  // the first also makes the optimiser's memory
+  memory.reset();
+  shaken.train({1});
+  const std::int64_t calls = memory.calls;
+  for (int i = 1; i < 6; ++i) {
+    memory.reset();
+    memory.fail_at = calls * i / 10;
+    const auto report = shaken.train({1});
+    ASSERT_EQ(report.memory_failures, 1);
+    ASSERT_EQ(report.steps, 1);
+  }
+  memory.reset();
+  EXPECT_TRUE(state_of(calm) == state_of(shaken));
+}
+
+/// A device too small for the configured batch: the batch shrinks to what fits and comes back when there is
+/// room.
+TEST_F(MemoryFaultTest, TheBatchFollowsTheMemory) {
+  Engine engine = labelled(tiny(4));
+  engine.train({1});
+  std::size_t largest[2];
+  for (const int images : {2, 4}) {
+    Engine other = labelled(tiny(images));
+    memory.reset();
+    other.train({1});
+    largest[images == 4] = memory.largest;
+  }
+  ASSERT_LT(largest[0], largest[1]);
+  memory.reset();
+  memory.limit = (largest[0] + largest[1]) / 2;
+  auto report = engine.train({10});
+  EXPECT_EQ(report.steps, 10);
+  EXPECT_EQ(report.memory_failures, 1) << "halved once, then it fits";
+  EXPECT_EQ(report.batch_share, 0.5);
+  report = engine.train({200});
+  EXPECT_EQ(report.steps, 200);
+  EXPECT_EQ(report.memory_failures, 1) << "the whole batch is tried again once in 200 steps";
+  memory.reset();
+  report = engine.train({200});
+  EXPECT_EQ(report.memory_failures, 0);
+  EXPECT_EQ(report.batch_share, 1);
+}
+
+TEST_F(MemoryFaultTest, AMinuteWithoutAnyMemoryIsWaitedFor) {
+  EngineOptions options = tiny(2);
+  options.train.max_bad_steps = 5;
+  Engine engine = labelled(options), calm = labelled(options);
+  engine.train({3});
+  calm.train({3});
+  const auto image = pool_->image_rgb(pool_->frames().front().id);
+  const auto asked = engine.labels().asked_regions;
+  memory.reset();
+  memory.refuse_all = true;
+  memory.kind = Kind::as_host;
+  for (int wait = 0; wait < 10; ++wait) {
+    TrainReport report;
+    ASSERT_NO_THROW(report = engine.train({50}));
+    EXPECT_TRUE(report.out_of_memory);
+    EXPECT_EQ(report.steps, 0);
+    EXPECT_GE(report.memory_failures, options.train.max_bad_steps);
+    EXPECT_THROW(engine.propose(engine.budget(), {}), OutOfMemory);
+    EXPECT_THROW(engine.judge(), OutOfMemory);
+    EXPECT_THROW(engine.view(image, Role::live), OutOfMemory);
+    EXPECT_THROW(engine.evaluate(*target_, Role::live, {}), OutOfMemory);
+    EXPECT_THROW(engine.save(folder_ / "refused"), OutOfMemory);
+    EXPECT_THROW(engine.save_memory(folder_ / "refused"), OutOfMemory);
+    EXPECT_THROW(Engine(options, source_, *pool_, 5), OutOfMemory);
+  }
+  memory.reset();
+  EXPECT_EQ(engine.labels().asked_regions, asked) << "a choice that failed left regions behind";
+  expect_finite(engine);
+  const auto report = engine.train({20});
+  EXPECT_EQ(report.steps, 20);
+  EXPECT_EQ(report.memory_failures, 0);
+  const auto chosen = engine.propose(engine.budget(), {});
+  EXPECT_FALSE(chosen.empty());
+  EXPECT_EQ(chosen.front().id, static_cast<std::uint64_t>(asked) + 1);
+  EXPECT_NO_THROW(engine.judge());
+}
+
+/// Pictures that find no memory when they are decoded, in each way that OpenCV and the library have.
+class FaultyPool : public FramePool {
+ public:
+  explicit FaultyPool(const FramePool& real) : real_(real) {}
+  std::vector<PoolFrame> frames() const override { return real_.frames(); }
+  cv::Mat image_rgb(const std::string& id) const override {
+    if (fail_every > 0 && ++calls % fail_every == 0) {
+      ++failures;
+      if (failures % 2 == 0) throw std::bad_alloc();
+      return cv::Mat(1 << 30, 1 << 30, CV_8UC3);
+    }
+    return real_.image_rgb(id);
+  }
+  int fail_every = 0;
+  mutable int calls = 0, failures = 0;
+
+ private:
+  const FramePool& real_;
+};
+
+TEST_F(MemoryFaultTest, APictureWithoutMemoryIsTriedAgain) {
+  FaultyPool pool(*pool_);
+  Engine engine = labelled(tiny(2), pool);
+  const auto image = pool_->image_rgb(pool_->frames().front().id);
+  for (pool.fail_every = 2; pool.fail_every < 40; ++pool.fail_every) {
+    const int before = pool.failures;
+    TrainReport report;
+    ASSERT_NO_THROW(report = engine.train({10}));
+    ASSERT_EQ(report.memory_failures, pool.failures - before);
+    ASSERT_EQ(report.steps, report.out_of_memory ? report.steps : 10);
+  }
+  pool.fail_every = 1;
+  EXPECT_THROW(engine.judge(), OutOfMemory);
+  EXPECT_THROW(engine.propose(engine.budget(), {}), OutOfMemory);
+  pool.fail_every = 0;
+  EXPECT_EQ(engine.train({5}).steps, 5);
+  expect_finite(engine);
+}
+
+/// The kernel's own refusal: a process that may not grow. In a child, because the limit stays.
+TEST_F(MemoryFaultTest, AProcessThatMayNotGrowGoesOn) {
+  EngineOptions options = tiny(2);
+  options.model.width = 0.25;
+  options.input.crop_width_px = options.input.crop_height_px = 512;
+  options.input.scale_min = options.input.scale_max = 8;
+  options.train.max_bad_steps = 3;
+  Engine engine = labelled(options);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const auto now = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    int status = 10;
+    try {
+      const rlimit small{now + (std::size_t{24} << 20), RLIM_INFINITY};
+      if (::setrlimit(RLIMIT_AS, &small) != 0) ::_exit(11);
+      const auto refused = engine.train({2});
+      const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+      if (::setrlimit(RLIMIT_AS, &all) != 0) ::_exit(12);
+      const auto after = engine.train({1});
+      std::printf("under the limit: %d failures, %d steps; after it %d steps\n", refused.memory_failures,
+                  refused.steps, after.steps);
+      std::fflush(stdout);
+      status = refused.memory_failures > 0 && after.steps == 1 ? 0 : 13;
+    } catch (const std::exception& error) {
+      std::printf("escaped: %s\n", error.what());
+      std::fflush(stdout);
+    }
+    ::_exit(status);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace driftloop::adapt
