@@ -7,12 +7,13 @@
 #include "adapt/acquisition/strategy.h"
 #include "adapt/data/augment.h"
 #include "adapt/eval/evaluate.h"
-#include "adapt/pool_view.h"
+#include "adapt/round.h"
 #include "adapt/train/batches.h"
 #include "adapt/train/checkpoint.h"
 #include "adapt/train/target_labels.h"
 #include "adapt/train/trainer.h"
 #include "config/check.h"
+#include "config/digest.h"
 #include "config/label_space.h"
 #include "config/layers.h"
 
@@ -20,7 +21,7 @@ namespace driftloop::adapt {
 namespace {
 
 // Uses of randomness, for mixed_seed.
-constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kSelect = 4, kGuard = 5;
+constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4;
 
 std::shared_ptr<SegmentationNet> clone_net(const EngineOptions& options, const SegmentationNet& net,
                                            torch::Device device) {
@@ -55,6 +56,30 @@ struct Engine::Impl {
     for (const auto& region : regions) labels.ask(region, purpose, sizes.at(region.frame_id));
   }
 
+  RoundParts round() {
+    return {options,
+            device,
+            trainer.teacher(),
+            pool,
+            labels,
+            looked_at,
+            mixed_seed(seed, labels.asked().size(), kRound)};
+  }
+  /// Everything that a scan depends on beside its frame.
+  std::string round_key() {
+    return config::sha256_hex(std::to_string(round().seed) + ' ' + weights_digest(trainer.teacher()) + ' ' +
+                              std::to_string(options.input.work_long_side_px) + '\n' +
+                              config::to_yaml(options.acquisition) + config::to_yaml(options.guard));
+  }
+  /// Kept for the frames that are still there, and only where a round does not look at all of them.
+  void note_looked_at(const std::vector<PoolFrame>& frames) {
+    if (options.acquisition.max_frames == 0) return;
+    for (const auto& frame : frames) looked_at.insert(frame.id);
+    std::set<std::string> there;
+    for (const auto& frame : pool.frames()) there.insert(frame.id);
+    std::erase_if(looked_at, [&](const std::string& id) { return !there.contains(id); });
+  }
+
   EngineOptions options;
   torch::Device device;
   std::shared_ptr<const Dataset> source;
@@ -63,7 +88,9 @@ struct Engine::Impl {
   Trainer trainer;
   std::shared_ptr<SegmentationNet> live;
   TargetLabels labels;
+  std::set<std::string> looked_at;  // frames that a round has scored
   std::string note;
+  std::string live_digest;  // "" = to be computed: whoever changes `live` clears it
 };
 
 Engine::Engine(const EngineOptions& options, std::shared_ptr<const Dataset> source, FramePool& pool,
@@ -111,41 +138,33 @@ TrainReport Engine::train(const TrainRequest& request) {
 
 Budget Engine::budget() const {
   std::int64_t pixels = 0;
-  for (const auto& frame : impl_->pool.frames()) pixels += static_cast<std::int64_t>(frame.size_px.area());
+  for (const auto& frame : round_frames(impl_->round()))
+    pixels += static_cast<std::int64_t>(frame.size_px.width) * frame.size_px.height;
   return round_budget(impl_->options.acquisition, pixels);
 }
 
-std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) {
+ProposeReport Engine::propose(const ProposeRequest& request) {
   Impl& s = *impl_;
-  EnginePoolView view(s.options, s.device, s.trainer.teacher(), s.pool, s.labels);
+  const std::string key = request.scratch.empty() ? "" : s.round_key();
+  RoundChoice choice = choose_round(s.round(), key, request);
+  ProposeReport report{.regions = {},
+                       .stopped = choice.stopped,
+                       .frames = choice.frames.size(),
+                       .resumed_frames = choice.resumed_frames,
+                       .scratch_problem = std::move(choice.scratch_problem)};
+  if (choice.stopped) return report;
   std::map<std::string, cv::Size> sizes;
-  for (std::size_t i = 0; i < view.size(); ++i) sizes[view.frame_id(i)] = view.frame_size(i);
-  const std::uint64_t round_seed = mixed_seed(s.seed, s.labels.asked().size(), kSelect);
+  for (const auto& frame : choice.frames) sizes[frame.id] = frame.size_px;
+  s.ask(choice.guard, Purpose::guard, sizes);
+  s.ask(choice.train, Purpose::train, sizes);
+  if (choice.scored) s.note_looked_at(choice.frames);
+  report.regions = std::move(choice.guard);
+  report.regions.insert(report.regions.end(), choice.train.begin(), choice.train.end());
+  return report;
+}
 
-  std::vector<Region> asked;
-  Budget left = budget;
-  const auto select = [&](const char* strategy, Budget part, std::uint64_t use, Purpose purpose) {
-    SelectRequest request{s.options.acquisition, part, mixed_seed(round_seed, 0, use), stop};
-    request.options.strategy = strategy;
-    Selection selection = make_strategy(strategy)->select(view, request);
-    view.drop_vanished(selection.regions);
-    s.ask(selection.regions, purpose, sizes);
-    for (const auto& region : selection.regions) left.pixels -= region.box_px.area();
-    if (left.regions > 0)
-      left.regions =
-          std::max<std::int64_t>(1, left.regions - static_cast<std::int64_t>(selection.regions.size()));
-    asked.insert(asked.end(), selection.regions.begin(), selection.regions.end());
-    return !selection.stopped;
-  };
-  // The guard set must look like the road, not like the strategy's taste: its share is random.
-  Budget guard = budget;
-  guard.pixels = static_cast<std::int64_t>(static_cast<double>(budget.pixels) * s.options.guard.share);
-  guard.regions =
-      static_cast<std::int64_t>(std::ceil(static_cast<double>(budget.regions) * s.options.guard.share));
-  if (s.options.guard.enabled && guard.pixels > 0 && !select("random", guard, kGuard, Purpose::guard))
-    return {};
-  if (left.pixels > 0) select(s.options.acquisition.strategy.c_str(), left, kSelect, Purpose::train);
-  return asked;
+std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) {
+  return propose(ProposeRequest{.budget = budget, .stop = std::move(stop)}).regions;
 }
 
 MergeReport Engine::merge(std::span<const RegionLabel> labels) {
@@ -176,6 +195,7 @@ JudgeReport Engine::judge() {
   Impl& s = *impl_;
   const auto promote = [&] {
     copy_weights(s.trainer.teacher(), *s.live);
+    s.live_digest.clear();
     return Verdict::promoted;
   };
   JudgeReport report;
@@ -231,6 +251,19 @@ FrameView Engine::view(const cv::Mat& image_rgb, Role role) const {
   return view;
 }
 
+std::vector<float> Engine::describe(const cv::Mat& image_rgb) const {
+  Impl& s = *impl_;
+  const auto feature = frame_feature(*s.live, s.options, s.device, image_rgb);
+  const auto* value = feature.const_data_ptr<float>();
+  return {value, value + feature.numel()};
+}
+
+std::string Engine::feature_space() const {
+  Impl& s = *impl_;
+  if (s.live_digest.empty()) s.live_digest = weights_digest(*s.live);
+  return config::sha256_hex(s.live_digest + std::to_string(s.options.input.work_long_side_px)).substr(0, 16);
+}
+
 std::int64_t Engine::step() const {
   return impl_->trainer.steps();
 }
@@ -260,6 +293,7 @@ void Engine::save(const std::filesystem::path& folder) const {
   file.metadata["label_space"] = s.options.label_space;
   file.metadata["seed"] = std::to_string(s.seed);
   file.metadata["note"] = s.note;
+  file.metadata["looked_at"] = nlohmann::json(s.looked_at).dump();
   save_slot(folder, std::move(file));
 }
 
@@ -280,6 +314,10 @@ bool Engine::load(const std::filesystem::path& folder) {
   get_net(*file, "live.", folder, *s.live);
   s.labels.load(*file);
   s.note = file->metadata.at("note");
+  s.looked_at.clear();
+  if (const auto looked = file->metadata.find("looked_at"); looked != file->metadata.end())
+    s.looked_at = nlohmann::json::parse(looked->second).get<std::set<std::string>>();
+  s.live_digest.clear();
   return true;
 }
 
@@ -293,6 +331,7 @@ void Engine::save_weights(const std::filesystem::path& file) const {
 }
 
 void Engine::load_weights(const std::filesystem::path& file) {
+  impl_->live_digest.clear();
   get_net(read_safetensors(file), "", file, *impl_->live);
   impl_->trainer.restart_from(*impl_->live);
 }
