@@ -1,23 +1,23 @@
 #include "adapt/engine.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "adapt/acquisition/strategy.h"
 #include "adapt/data/augment.h"
 #include "adapt/engine_impl.h"
 #include "adapt/eval/evaluate.h"
-#include "adapt/pool_view.h"
 #include "adapt/train/out_of_memory.h"
 #include "config/check.h"
+#include "config/digest.h"
 #include "config/label_space.h"
+#include "config/layers.h"
 
 namespace driftloop::adapt {
 namespace {
 
 // Uses of randomness, for mixed_seed.
-constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kSelect = 4, kGuard = 5;
+constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4;
 
 std::shared_ptr<SegmentationNet> clone_net(const EngineOptions& options, const SegmentationNet& net,
                                            torch::Device device) {
@@ -44,6 +44,30 @@ Engine::Impl::Impl(const EngineOptions& o, std::shared_ptr<const Dataset> source
 void Engine::Impl::ask(std::vector<Region>& regions, Purpose purpose,
                        const std::map<std::string, cv::Size>& sizes) {
   for (auto& region : regions) region.id = labels.ask(region, purpose, sizes.at(region.frame_id));
+}
+
+RoundParts Engine::Impl::round() {
+  return {options,
+          device,
+          trainer.teacher(),
+          pool,
+          labels,
+          looked_at,
+          mixed_seed(seed, labels.totals().asked, kRound)};
+}
+
+std::string Engine::Impl::round_key() {
+  return config::sha256_hex(std::to_string(round().seed) + ' ' + weights_digest(trainer.teacher()) + ' ' +
+                            std::to_string(options.input.work_long_side_px) + '\n' +
+                            config::to_yaml(options.acquisition) + config::to_yaml(options.guard));
+}
+
+void Engine::Impl::note_looked_at(const std::vector<PoolFrame>& frames) {
+  if (options.acquisition.max_frames == 0) return;
+  for (const auto& frame : frames) looked_at.insert(frame.id);
+  std::set<std::string> there;
+  for (const auto& frame : pool.frames()) there.insert(frame.id);
+  std::erase_if(looked_at, [&](const std::string& id) { return !there.contains(id); });
 }
 
 bool Engine::Impl::with_memory(const std::function<void()>& work) {
@@ -129,45 +153,39 @@ TrainReport Engine::train(const TrainRequest& request) {
 
 Budget Engine::budget() const {
   std::int64_t pixels = 0;
-  for (const auto& frame : impl_->pool.frames()) pixels += static_cast<std::int64_t>(frame.size_px.area());
+  for (const auto& frame : round_frames(impl_->round()))
+    pixels += static_cast<std::int64_t>(frame.size_px.width) * frame.size_px.height;
   return round_budget(impl_->options.acquisition, pixels);
 }
 
-std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) try {
+ProposeReport Engine::propose(const ProposeRequest& request) {
   Impl& s = *impl_;
-  s.asked_before = s.labels.totals().asked;
-  EnginePoolView view(s.options, s.device, s.trainer.teacher(), s.pool, s.labels);
-  std::map<std::string, cv::Size> sizes;
-  for (std::size_t i = 0; i < view.size(); ++i) sizes[view.frame_id(i)] = view.frame_size(i);
-  const std::uint64_t round_seed = mixed_seed(s.seed, s.labels.totals().asked, kSelect);
+  const std::uint64_t asked_before = s.labels.totals().asked;
+  try {
+    const std::string key = request.scratch.empty() ? "" : s.round_key();
+    RoundChoice choice = choose_round(s.round(), key, request);
+    ProposeReport report{.regions = {},
+                         .stopped = choice.stopped,
+                         .frames = choice.frames.size(),
+                         .resumed_frames = choice.resumed_frames,
+                         .scratch_problem = std::move(choice.scratch_problem)};
+    if (choice.stopped) return report;
+    std::map<std::string, cv::Size> sizes;
+    for (const auto& frame : choice.frames) sizes[frame.id] = frame.size_px;
+    s.ask(choice.guard, Purpose::guard, sizes);
+    s.ask(choice.train, Purpose::train, sizes);
+    if (choice.scored) s.note_looked_at(choice.frames);
+    report.regions = std::move(choice.guard);
+    report.regions.insert(report.regions.end(), choice.train.begin(), choice.train.end());
+    return report;
+  } catch (const std::exception& error) {
+    s.labels.withdraw_after(asked_before);  // a part of the choice is none
+    rethrow_out_of_memory(error, "choose regions", s.device);
+  }
+}
 
-  std::vector<Region> asked;
-  Budget left = budget;
-  const auto select = [&](const char* strategy, Budget part, std::uint64_t use, Purpose purpose) {
-    SelectRequest request{s.options.acquisition, part, mixed_seed(round_seed, 0, use), stop};
-    request.options.strategy = strategy;
-    Selection selection = make_strategy(strategy)->select(view, request);
-    view.drop_vanished(selection.regions);
-    s.ask(selection.regions, purpose, sizes);
-    for (const auto& region : selection.regions) left.pixels -= region.box_px.area();
-    if (left.regions > 0)
-      left.regions =
-          std::max<std::int64_t>(1, left.regions - static_cast<std::int64_t>(selection.regions.size()));
-    asked.insert(asked.end(), selection.regions.begin(), selection.regions.end());
-    return !selection.stopped;
-  };
-  // The guard set must look like the road, not like the strategy's taste: its share is random.
-  Budget guard = budget;
-  guard.pixels = static_cast<std::int64_t>(static_cast<double>(budget.pixels) * s.options.guard.share);
-  guard.regions =
-      static_cast<std::int64_t>(std::ceil(static_cast<double>(budget.regions) * s.options.guard.share));
-  if (s.options.guard.enabled && guard.pixels > 0 && !select("random", guard, kGuard, Purpose::guard))
-    return {};
-  if (left.pixels > 0) select(s.options.acquisition.strategy.c_str(), left, kSelect, Purpose::train);
-  return asked;
-} catch (const std::exception& error) {
-  impl_->labels.withdraw_after(impl_->asked_before);  // a part of the choice is none
-  rethrow_out_of_memory(error, "choose regions", impl_->device);
+std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) {
+  return propose(ProposeRequest{.budget = budget, .stop = std::move(stop)}).regions;
 }
 
 MergeReport Engine::merge(std::span<const RegionLabel> labels) try {
@@ -200,6 +218,7 @@ JudgeReport Engine::judge() try {
   Impl& s = *impl_;
   const auto promote = [&] {
     copy_weights(s.trainer.teacher(), *s.live);
+    s.live_digest.clear();
     return Verdict::promoted;
   };
   JudgeReport report;
@@ -259,6 +278,21 @@ FrameView Engine::view(const cv::Mat& image_rgb, Role role) const try {
   return view;
 } catch (const std::exception& error) {
   rethrow_out_of_memory(error, "look at a frame", impl_->device);
+}
+
+std::vector<float> Engine::describe(const cv::Mat& image_rgb) const {
+  Impl& s = *impl_;
+  return needing_memory("describe a frame", s.device, [&] {
+    const auto feature = frame_feature(*s.live, s.options, s.device, image_rgb);
+    const auto* value = feature.const_data_ptr<float>();
+    return std::vector<float>(value, value + feature.numel());
+  });
+}
+
+std::string Engine::feature_space() const {
+  Impl& s = *impl_;
+  if (s.live_digest.empty()) s.live_digest = weights_digest(*s.live);
+  return config::sha256_hex(s.live_digest + std::to_string(s.options.input.work_long_side_px)).substr(0, 16);
 }
 
 std::int64_t Engine::step() const {

@@ -15,6 +15,7 @@
 
 #include "adapt/data/frame_pool.h"
 #include "adapt/options.h"
+#include "adapt/propose.h"
 #include "adapt/region.h"
 #include "config/check.h"
 
@@ -107,10 +108,16 @@ class Engine {
   /// checkpoint is the run. A step that finds no memory is tried again with half the images, down to one of
   /// each part; it is never an exception.
   TrainReport train(const TrainRequest& request);
-  /// Chooses regions of the pool, the guard's random share first, and marks them as asked. Empty when the
-  /// budget or the pool is.
+  /// Chooses regions of the pool and marks them as asked; none when the budget or the pool is empty. Stopped,
+  /// it changes nothing. A round interrupted after it began is continued by the next call with the same
+  /// scratch folder, in this or another process that loaded the same state, as long as neither the teacher
+  /// nor the acquisition's options changed: it keeps its frames and its budget (or the request's, where that
+  /// is less), frames that came meanwhile wait for the next round, and the result is that of a call without
+  /// interruption. Throws Error (the teacher's output is not finite, no such scratch folder).
+  ProposeReport propose(const ProposeRequest& request);
+  /// The regions alone, without a scratch folder.
   std::vector<Region> propose(const Budget& budget, std::stop_token stop);
-  /// What a round may ask for by the options and the pool as it is now.
+  /// What a round may ask for by the options and the frames that it would look at now.
   Budget budget() const;
   /// Takes returned labels; a region merged before changes nothing. Throws Error for a label outside the
   /// label space.
@@ -121,6 +128,12 @@ class Engine {
 
   Evaluation evaluate(const Dataset& dataset, Role role, std::stop_token stop) const;
   FrameView view(const cv::Mat& image_rgb, Role role) const;
+  /// What the live model makes of a whole frame: the mean of its unit features (as `cover` uses them), unit
+  /// length, D long. One forward pass. Two frames are compared by their dot product, and only within one
+  /// feature space.
+  std::vector<float> describe(const cv::Mat& image_rgb) const;
+  /// Names the live model's weights and working size, 16 hex digits: another one after a promotion.
+  std::string feature_space() const;
 
   std::int64_t step() const;
   LabelTotals labels() const;

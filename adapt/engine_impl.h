@@ -2,6 +2,7 @@
 #pragma once
 #include "adapt/data/augment.h"
 #include "adapt/engine.h"
+#include "adapt/round.h"
 #include "adapt/train/batches.h"
 #include "adapt/train/checkpoint.h"
 #include "adapt/train/target_labels.h"
@@ -30,9 +31,17 @@ struct Engine::Impl {
   /// False when there was no memory for `work`: then the trainer is mended and the caches are given back.
   bool with_memory(const std::function<void()>& work);
 
+  RoundParts round();
+  /// Everything that a scan depends on beside its frame.
+  std::string round_key();
+  /// Kept for the frames that are still there, and only where a round does not look at all of them.
+  void note_looked_at(const std::vector<PoolFrame>& frames);
+
   StateStore& store(const std::filesystem::path& folder);
-  /// Which model, classes and seed, and the owner's note.
+  /// Which model, classes and seed, which frames were looked at, and the owner's note.
   void put_identity(TensorFile& file) const;
+  /// The last two of put_identity().
+  void take_notes(const TensorFile& file);
   /// Throws Error when `file` was made with another model, label space or seed.
   void require_identity(const TensorFile& file, const std::filesystem::path& folder) const;
 
@@ -45,7 +54,8 @@ struct Engine::Impl {
   std::shared_ptr<SegmentationNet> live;
   TargetLabels labels;
   BatchShare batch_share;
-  std::uint64_t asked_before = 0;  // the last id before the choice under way
+  std::set<std::string> looked_at;  // frames that a round has scored
+  std::string live_digest;          // "" = to be computed: whoever changes `live` clears it
   std::string note;
   std::optional<StateStore> open_store;  // the folder that was last saved to or loaded from
 };

@@ -1,5 +1,7 @@
 // What of an engine is durable: its whole state, the memory of what was asked and answered, and weights
 // alone.
+#include <nlohmann/json.hpp>
+
 #include "adapt/engine_impl.h"
 #include "adapt/train/out_of_memory.h"
 #include "config/check.h"
@@ -25,6 +27,14 @@ void Engine::Impl::put_identity(TensorFile& file) const {
   file.metadata["label_space"] = options.label_space;
   file.metadata["seed"] = std::to_string(seed);
   file.metadata["note"] = note;
+  file.metadata["looked_at"] = nlohmann::json(looked_at).dump();
+}
+
+void Engine::Impl::take_notes(const TensorFile& file) {
+  note = file.metadata.at("note");
+  looked_at.clear();
+  if (const auto looked = file.metadata.find("looked_at"); looked != file.metadata.end())
+    looked_at = nlohmann::json::parse(looked->second).get<std::set<std::string>>();
 }
 
 void Engine::Impl::require_identity(const TensorFile& file, const std::filesystem::path& folder) const {
@@ -79,7 +89,8 @@ bool Engine::load(const std::filesystem::path& folder) {
     s.trainer.load(state->content, folder);
     get_net(state->content, stored_prefix("live.", state->content), folder, *s.live);
     s.labels.load(told);
-    s.note = told.metadata.at("note");
+    s.take_notes(told);
+    s.live_digest.clear();
     return true;
   });
 }
@@ -91,7 +102,7 @@ bool Engine::load_memory(const std::filesystem::path& folder) {
     if (!memory) return false;
     s.require_identity(memory->content, folder);
     s.labels.load(memory->content);
-    s.note = memory->content.metadata.at("note");
+    s.take_notes(memory->content);
     return true;
   });
 }
@@ -126,6 +137,7 @@ void Engine::save_weights(const std::filesystem::path& file) const {
 
 void Engine::load_weights(const std::filesystem::path& file) {
   needing_memory("load " + file.string(), impl_->device, [&] {
+    impl_->live_digest.clear();
     get_net(read_safetensors(file), "", file, *impl_->live);
     impl_->trainer.restart_from(*impl_->live);
   });

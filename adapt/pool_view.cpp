@@ -1,21 +1,58 @@
 #include "adapt/pool_view.h"
 
-#include "config/label_space.h"
+#include <utility>
 
 namespace driftloop::adapt {
 
-Prediction EnginePoolView::predict(std::size_t index, Want want) {
-  cv::Mat image = pool_.image_rgb(frames_.at(index).id);
-  if (image.empty()) {  // evicted meanwhile: a grey frame keeps the strategy going, and its regions are
-                        // dropped afterwards
-    vanished_.insert(frames_[index].id);
-    image = cv::Mat(frames_[index].size_px, CV_8UC3, cv::Scalar::all(128));
+EnginePoolView::EnginePoolView(const EngineOptions& options, torch::Device device, SegmentationNet& teacher,
+                               const FramePool& pool, const TargetLabels& labels,
+                               std::vector<PoolFrame> frames)
+    : options_(options),
+      device_(device),
+      teacher_(teacher),
+      pool_(pool),
+      labels_(labels),
+      frames_(std::move(frames)) {
+  note_gone();
+}
+
+std::optional<Prediction> EnginePoolView::predict(std::size_t index, Want want) {
+  const auto& id = frames_.at(index).id;
+  const cv::Mat image = pool_.image_rgb(id);
+  if (image.empty()) {  // evicted meanwhile
+    gone_.insert(id);
+    return std::nullopt;
   }
   return adapt::predict(teacher_, options_, device_, image, want);
 }
 
-void EnginePoolView::drop_vanished(std::vector<Region>& regions) const {
-  std::erase_if(regions, [&](const Region& region) { return vanished_.contains(region.frame_id); });
+cv::Mat EnginePoolView::asked_mask(std::size_t index) const {
+  const auto& frame = frames_.at(index);
+  const cv::Mat asked = labels_.asked_mask(frame.id);
+  const auto found = marked_.find(frame.id);
+  if (found == marked_.end()) return asked;
+  cv::Mat both = asked.empty() ? cv::Mat::zeros(frame.size_px, CV_8UC1) : asked.clone();
+  for (const auto& box : found->second) both(box).setTo(1);
+  return both;
+}
+
+std::int64_t EnginePoolView::asked_px(std::size_t index) const {
+  const auto found = marked_.find(frames_.at(index).id);
+  std::int64_t pixels = 0;
+  if (found != marked_.end())
+    for (const auto& box : found->second) pixels += static_cast<std::int64_t>(box.width) * box.height;
+  return pixels;
+}
+
+void EnginePoolView::mark(const std::vector<Region>& regions) {
+  for (const auto& region : regions) marked_[region.frame_id].push_back(region.box_px);
+}
+
+void EnginePoolView::note_gone() {
+  std::set<std::string> there;
+  for (const auto& frame : pool_.frames()) there.insert(frame.id);
+  for (const auto& frame : frames_)
+    if (!there.contains(frame.id)) gone_.insert(frame.id);
 }
 
 }  // namespace driftloop::adapt

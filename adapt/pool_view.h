@@ -1,6 +1,10 @@
 // The pool as a strategy sees it: the teacher's predictions of its frames, and what was asked before.
 #pragma once
+#include <map>
+#include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "adapt/acquisition/strategy.h"
 #include "adapt/data/frame_pool.h"
@@ -11,24 +15,25 @@ namespace driftloop::adapt {
 
 class EnginePoolView : public PoolView {
  public:
+  /// `frames` are those the round looks at; some may have left the pool since they were chosen.
   EnginePoolView(const EngineOptions& options, torch::Device device, SegmentationNet& teacher,
-                 const FramePool& pool, const TargetLabels& labels)
-      : options_(options),
-        device_(device),
-        teacher_(teacher),
-        pool_(pool),
-        labels_(labels),
-        frames_(pool.frames()) {}
+                 const FramePool& pool, const TargetLabels& labels, std::vector<PoolFrame> frames);
 
   std::size_t size() const override { return frames_.size(); }
   const std::string& frame_id(std::size_t index) const override { return frames_.at(index).id; }
   const std::string& group(std::size_t index) const override { return frames_.at(index).group; }
   cv::Size frame_size(std::size_t index) const override { return frames_.at(index).size_px; }
-  Prediction predict(std::size_t index, Want want) override;
-  cv::Mat asked_mask(std::size_t index) const override { return labels_.asked_mask(frames_.at(index).id); }
+  bool present(std::size_t index) const override { return !gone_.contains(frames_.at(index).id); }
+  std::optional<Prediction> predict(std::size_t index, Want want) override;
+  cv::Mat asked_mask(std::size_t index) const override;
+  std::int64_t asked_px(std::size_t index) const override;
+  at::Device device() const override { return device_; }
 
-  /// Removes regions of frames that were evicted while the pool was looked through.
-  void drop_vanished(std::vector<Region>& regions) const;
+  /// These are asked for in this round: from now on they are in the masks.
+  void mark(const std::vector<Region>& regions);
+  /// The frames that have left the pool since.
+  void note_gone();
+  const std::set<std::string>& gone() const { return gone_; }
 
  private:
   const EngineOptions& options_;
@@ -37,7 +42,8 @@ class EnginePoolView : public PoolView {
   const FramePool& pool_;
   const TargetLabels& labels_;
   std::vector<PoolFrame> frames_;
-  std::set<std::string> vanished_;
+  std::set<std::string> gone_;
+  std::map<std::string, std::vector<cv::Rect>> marked_;
 };
 
 }  // namespace driftloop::adapt

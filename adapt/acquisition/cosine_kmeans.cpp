@@ -58,6 +58,7 @@ at::Tensor cosine_kmeans(const at::Tensor& unit_nd, const KmeansOptions& options
   const c10::NoGradGuard no_grad;
   auto centres = drawn_rows(unit_nd, std::min(options.clusters, unit_nd.size(0)), options);
   for (int iteration = 0; iteration < options.iterations; ++iteration) {
+    if (options.before_iteration && !options.before_iteration()) break;
     auto sums = at::zeros_like(centres);
     const auto centres_t = centres.t();
     for (std::int64_t n = 0; n < unit_nd.size(0); n += kBlockRows) {

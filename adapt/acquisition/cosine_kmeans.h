@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 
 namespace driftloop::adapt {
 
@@ -12,6 +13,7 @@ struct KmeansOptions {
   std::uint64_t seed = 0;
   at::Tensor weight_n =
       {};  // (N) float, > 0, on the rows' device: how much a row counts; undefined = all alike
+  std::function<bool()> before_iteration = {};  // false = stop here, with the centres as they are
 };
 
 /// Centres (clusters, D), unit length, of the unit rows of `unit_nd` (N, D), float, on their device; clusters

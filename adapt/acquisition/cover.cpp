@@ -4,6 +4,9 @@
 // the net is confidently wrong; this does. Clusters go where tiles are many: with tiles that all count alike
 // the regions asked for have the pool's class frequencies, as random ones have. So a tile counts by its
 // predicted class, rare ones more (options: cover.balance).
+//
+// A frame's scan: its tiles that are clustered (all, or a sample where the pool has more than
+// cover.max_tiles), with feature (half precision), predicted class and place: 2 x D + 6 bytes a tile.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -27,25 +30,13 @@ struct TilePool {
   std::vector<CoverTile> tiles;
   std::vector<at::Tensor> features;  // one (tiles of the frame, D) a frame
   std::vector<at::Tensor> classes;   // one (tiles of the frame) int64 a frame: as predicted
-  at::Device device = at::kCPU;      // where the teacher's features came from: k-means runs there
+  at::Device device = at::kCPU;      // the teacher's: k-means runs there
 };
 
 struct TileCount {
   std::int64_t open = 0;
   std::int64_t asked = 0;
 };
-
-TileCount count_tiles(PoolView& pool, int tile_px) {
-  TileCount count;
-  for (std::size_t i = 0; i < pool.size(); ++i) {
-    const TileGrid grid(pool.frame_size(i), tile_px);
-    if (grid.size() == 0) continue;
-    const auto asked = cv::countNonZero(tiles_touching(pool.asked_mask(i), grid));
-    count.asked += asked;
-    count.open += grid.size() - asked;
-  }
-  return count;
-}
 
 /// `keep` of the numbers in `from`, chosen at random, in their order.
 std::vector<std::int64_t> sample(std::vector<std::int64_t> from, std::int64_t keep, SeededRng& rng) {
@@ -62,7 +53,7 @@ class TileShare {
  public:
   TileShare(std::int64_t all, std::int64_t limit)
       : share_(all > limit ? static_cast<double>(limit) / static_cast<double>(all) : 1) {}
-  std::int64_t of(std::size_t tiles) {
+  std::int64_t of(std::int64_t tiles) {
     seen_ += static_cast<double>(tiles);
     const auto keep = static_cast<std::int64_t>(seen_ * share_) - kept_;
     kept_ += keep;
@@ -75,51 +66,84 @@ class TileShare {
   std::int64_t kept_ = 0;
 };
 
-class Cover final : public Strategy {
-  Selection do_select(PoolView& pool, const SelectRequest& request) override;
-  bool gather(PoolView& pool, const SelectRequest& request, std::int64_t wanted, TilePool& gathered);
+class CoverChoice final : public Choice {
+ public:
+  CoverChoice(PoolView& pool, const SelectRequest& request, const RegionBudget& budget)
+      : pool_(pool), request_(request), budget_(budget) {
+    gathered_.device = pool.device();
+    share_tiles();
+  }
+
+  std::optional<Scan> scan(std::size_t index) override;
+  void take(std::size_t index, Scan scan) override;
+  std::vector<Region> choose() override;
+
+ private:
+  TileGrid grid(std::size_t index) const { return {pool_.frame_size(index), request_.options.region_px}; }
+  void share_tiles();
+
+  PoolView& pool_;
+  const SelectRequest& request_;
+  RegionBudget budget_;
+  std::vector<TileCount> keep_;  // of each frame
+  TilePool gathered_;
 };
 
-void add_tiles(TilePool& gathered, std::size_t frame, const std::vector<std::int64_t>& kept,
-               CoverTile::State state) {
-  for (const auto tile : kept)
-    gathered.tiles.push_back({.frame = static_cast<std::int64_t>(frame),
-                              .tile = tile,
-                              .cluster = 0,
-                              .similarity = 0,
-                              .state = state});
+/// How many tiles of each frame are clustered. All frames count, gone ones too: the others' scans must not
+/// depend on it.
+void CoverChoice::share_tiles() {
+  TileCount all;
+  for (std::size_t i = 0; i < pool_.size(); ++i) {
+    const auto tiles = grid(i).size();
+    const auto asked = tiles == 0 ? 0 : cv::countNonZero(tiles_touching(pool_.asked_mask(i), grid(i)));
+    keep_.push_back({.open = tiles - asked, .asked = asked});
+    all.open += keep_.back().open;
+    all.asked += keep_.back().asked;
+  }
+  const auto limit = std::max<std::int64_t>(request_.options.cover.max_tiles, 2 * budget_.total);
+  TileShare open(all.open, limit);
+  TileShare asked(all.asked, limit);
+  for (auto& keep : keep_) keep = {.open = open.of(keep.open), .asked = asked.of(keep.asked)};
 }
 
-/// False when the stop token was set.
-bool Cover::gather(PoolView& pool, const SelectRequest& request, std::int64_t wanted, TilePool& gathered) {
-  const int tile_px = request.options.region_px;
-  const auto count = count_tiles(pool, tile_px);
-  const auto limit = std::max<std::int64_t>(request.options.cover.max_tiles, 2 * wanted);
-  TileShare open_share(count.open, limit);
-  TileShare asked_share(count.asked, limit);
-  for (std::size_t i = 0; i < pool.size(); ++i) {
-    if (request.stop.stop_requested()) return false;
-    const TileGrid grid(pool.frame_size(i), tile_px);
-    if (grid.size() == 0) continue;
-    const cv::Mat asked = tiles_touching(pool.asked_mask(i), grid);
-    std::vector<std::int64_t> tiles[2];
-    for (std::int64_t t = 0; t < grid.size(); ++t) tiles[asked.data[t] != 0].push_back(t);
-    SeededRng rng(hash_text(pool.frame_id(i), request.seed));
-    const auto open = sample(tiles[0], open_share.of(tiles[0].size()), rng);
-    const auto touched = sample(tiles[1], asked_share.of(tiles[1].size()), rng);
-    if (open.empty() && touched.empty()) continue;
-    const auto prediction = checked_prediction(pool, i, Want::probabilities_and_features);
-    gathered.device = prediction.feature_dhw.device();
-    add_tiles(gathered, i, open, CoverTile::State::open);
-    add_tiles(gathered, i, touched, CoverTile::State::asked);
-    std::vector<std::int64_t> kept = open;
-    kept.insert(kept.end(), touched.begin(), touched.end());
-    const auto rows = at::tensor(kept, at::kLong).to(gathered.device);
-    gathered.features.push_back(
-        tile_features(prediction.feature_dhw, grid).index_select(0, rows).to(at::kCPU, at::kHalf));
-    gathered.classes.push_back(tile_classes(prediction.prob_chw, grid).index_select(0, rows).cpu());
-  }
-  return true;
+std::optional<Scan> CoverChoice::scan(std::size_t index) {
+  const auto& keep = keep_[index];
+  if (keep.open <= 0 && keep.asked <= 0) return Scan{};
+  const cv::Mat touching = tiles_touching(pool_.asked_mask(index), grid(index));
+  std::vector<std::int64_t> tiles[2];
+  for (std::int64_t t = 0; t < grid(index).size(); ++t) tiles[touching.data[t] != 0].push_back(t);
+  SeededRng rng(hash_text(pool_.frame_id(index), request_.seed));
+  auto kept = sample(tiles[0], keep.open, rng);
+  const auto open = kept.size();
+  const auto asked = sample(tiles[1], keep.asked, rng);
+  kept.insert(kept.end(), asked.begin(), asked.end());
+  const auto prediction = checked_prediction(pool_, index, Want::probabilities_and_features);
+  if (!prediction) return std::nullopt;
+  auto state = at::zeros({static_cast<std::int64_t>(kept.size())}, at::kByte);
+  state.slice(0, static_cast<std::int64_t>(open)).fill_(1);
+  const auto tile = at::tensor(kept, at::kLong);
+  const auto rows = tile.to(prediction->feature_dhw.device());
+  return Scan{
+      {"tile", tile.to(at::kInt)},
+      {"asked", state},
+      {"feature",
+       tile_features(prediction->feature_dhw, grid(index)).index_select(0, rows).to(at::kCPU, at::kHalf)},
+      {"class",
+       tile_classes(prediction->prob_chw, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
+}
+
+void CoverChoice::take(std::size_t index, Scan scan) {
+  if (scan.empty()) return;
+  const auto* tile = scan.at("tile").const_data_ptr<int>();
+  const auto* asked = scan.at("asked").const_data_ptr<std::uint8_t>();
+  for (std::int64_t t = 0; t < scan.at("tile").numel(); ++t)
+    gathered_.tiles.push_back({.frame = static_cast<std::int64_t>(index),
+                               .tile = tile[t],
+                               .cluster = 0,
+                               .similarity = 0,
+                               .state = asked[t] != 0 ? CoverTile::State::asked : CoverTile::State::open});
+  gathered_.features.push_back(scan.at("feature"));
+  gathered_.classes.push_back(scan.at("class").to(at::kLong));
 }
 
 /// What each tile counts by its predicted class, scaled to a mean of 1.
@@ -143,7 +167,7 @@ void cluster_tiles(TilePool& gathered, const at::Tensor& features, const at::Ten
 }
 
 at::Tensor fit_centres(const TilePool& gathered, const at::Tensor& features, const SelectRequest& request,
-                       std::int64_t wanted) {
+                       std::int64_t wanted, std::size_t pool_frames) {
   const auto& o = request.options.cover;
   const auto asked = std::count_if(gathered.tiles.begin(), gathered.tiles.end(), [](const CoverTile& tile) {
     return tile.state == CoverTile::State::asked;
@@ -158,36 +182,45 @@ at::Tensor fit_centres(const TilePool& gathered, const at::Tensor& features, con
   return cosine_kmeans(rows, {.clusters = std::min<std::int64_t>(asked + wanted, o.max_clusters),
                               .iterations = o.kmeans_iterations,
                               .seed = mix64(request.seed ^ 2),
-                              .weight_n = at::tensor(weights).to(gathered.device)});
+                              .weight_n = at::tensor(weights).to(gathered.device),
+                              .before_iteration = [&] {
+                                if (request.progress) request.progress(pool_frames);
+                                return !request.stop.stop_requested();
+                              }});
 }
 
-Selection Cover::do_select(PoolView& pool, const SelectRequest& request) {
-  const int tile_px = request.options.region_px;
-  const auto budget = region_budget(request.budget, tile_px, pool_pixels(pool));
-  if (budget.per_frame == 0) return {};
-  TilePool gathered;
-  if (!gather(pool, request, budget.total, gathered)) return {.regions = {}, .stopped = true};
-  if (gathered.tiles.empty()) return {};
-  const auto features = at::cat(gathered.features);
-  gathered.features.clear();
-  weigh_tiles(gathered, request.options.cover.balance);
-  const auto centres = fit_centres(gathered, features, request, budget.total);
-  cluster_tiles(gathered, features, centres);
+std::vector<Region> CoverChoice::choose() {
+  if (gathered_.tiles.empty()) return {};
+  const auto features = at::cat(gathered_.features);
+  gathered_.features.clear();
+  weigh_tiles(gathered_, request_.options.cover.balance);
+  const auto centres = fit_centres(gathered_, features, request_, budget_.total, pool_.size());
+  if (request_.stop.stop_requested()) return {};
+  cluster_tiles(gathered_, features, centres);
 
-  Selection selection;
-  const auto chosen =
-      choose_cover(gathered.tiles, centres.size(0),
-                   {.count = budget.total, .per_frame = budget.per_frame, .seed = request.seed});
+  CoverLimits limits{.count = budget_.total, .of_frame = {}, .seed = request_.seed};
+  for (std::size_t i = 0; i < pool_.size(); ++i)
+    limits.of_frame.push_back(
+        regions_left(request_.budget, budget_, request_.options.region_px, pool_.asked_px(i)));
+  std::vector<Region> regions;
+  const auto chosen = choose_cover(gathered_.tiles, centres.size(0), limits);
   for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
-    const auto& tile = gathered.tiles[chosen[rank]];
+    const auto& tile = gathered_.tiles[chosen[rank]];
     const auto frame = static_cast<std::size_t>(tile.frame);
     // The score only orders: 1 for the first asked, falling to 0.
     const double score = 1.0 - static_cast<double>(rank) / static_cast<double>(chosen.size());
-    selection.regions.push_back(
-        {pool.frame_id(frame), TileGrid(pool.frame_size(frame), tile_px).box(tile.tile), score});
+    regions.push_back({pool_.frame_id(frame), grid(frame).box(tile.tile), score});
   }
-  return selection;
+  return regions;
 }
+
+class Cover final : public Strategy {
+  std::unique_ptr<Choice> begin(PoolView& pool, const SelectRequest& request) override {
+    const auto budget = region_budget(request.budget, request.options.region_px, pool_pixels(pool));
+    if (budget.per_frame == 0) return nullptr;
+    return std::make_unique<CoverChoice>(pool, request, budget);
+  }
+};
 
 }  // namespace
 

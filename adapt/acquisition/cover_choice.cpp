@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <queue>
 #include <tuple>
-#include <unordered_map>
 
 #include "adapt/acquisition/seeded_rng.h"
 #include "config/check.h"
@@ -65,7 +64,7 @@ std::vector<std::size_t> choose_cover(const std::vector<CoverTile>& tiles, std::
   std::priority_queue<Turn> turns;
   for (std::size_t c = 0; c < gathered.size(); ++c)
     if (!gathered[c].open.empty()) turns.push(turn_of(gathered, c));
-  std::unordered_map<std::int64_t, std::int64_t> asked_of_frame;
+  auto left = limits.of_frame;
   std::vector<std::size_t> chosen;
   while (static_cast<std::int64_t>(chosen.size()) < limits.count && !turns.empty()) {
     const auto c = turns.top().cluster;
@@ -73,9 +72,9 @@ std::vector<std::size_t> choose_cover(const std::vector<CoverTile>& tiles, std::
     auto& cluster = gathered[c];
     while (cluster.next < cluster.open.size()) {
       const auto i = cluster.open[cluster.next++];
-      auto& of_frame = asked_of_frame[tiles[i].frame];
-      if (of_frame == limits.per_frame) continue;
-      ++of_frame;
+      auto& of_frame = left.at(static_cast<std::size_t>(tiles[i].frame));
+      if (of_frame == 0) continue;
+      --of_frame;
       ++cluster.asked;
       chosen.push_back(i);
       break;

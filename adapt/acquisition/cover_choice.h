@@ -15,8 +15,8 @@ struct CoverTile {
 };
 
 struct CoverLimits {
-  std::int64_t count;      // tiles to ask
-  std::int64_t per_frame;  // of one frame
+  std::int64_t count;                  // tiles to ask
+  std::vector<std::int64_t> of_frame;  // of each frame, by its index
   std::uint64_t seed;
 };
 

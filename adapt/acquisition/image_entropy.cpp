@@ -16,10 +16,10 @@ class ImageEntropy final : public ImageStrategy {
   }
 
  private:
-  double image_score(PoolView& pool, std::size_t index, const SelectRequest&) override {
-    return normalised_entropy(checked_prediction(pool, index, Want::probabilities).prob_chw)
-        .mean()
-        .item<double>();
+  std::optional<double> image_score(PoolView& pool, std::size_t index, const SelectRequest&) override {
+    const auto prediction = checked_prediction(pool, index, Want::probabilities);
+    if (!prediction) return std::nullopt;
+    return normalised_entropy(prediction->prob_chw).mean().item<double>();
   }
 };
 }  // namespace

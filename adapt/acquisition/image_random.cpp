@@ -10,7 +10,8 @@ class ImageRandom final : public ImageStrategy {
   ImageRandom() : ImageStrategy(Strata::none) {}
 
  private:
-  double image_score(PoolView& pool, std::size_t index, const SelectRequest& request) override {
+  std::optional<double> image_score(PoolView& pool, std::size_t index,
+                                    const SelectRequest& request) override {
     return static_cast<double>(unit_float(hash_text(pool.frame_id(index), request.seed)));
   }
 };

@@ -1,5 +1,7 @@
 #include "adapt/acquisition/image_strategy.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <map>
 #include <opencv2/core.hpp>
@@ -79,38 +81,68 @@ void check_per_frame(const Budget& budget, const Region& region) {
                 " has, and this strategy asks whole images: set it to 0, or choose a strategy of regions");
 }
 
-}  // namespace
+class ImageChoice final : public Choice {
+ public:
+  ImageChoice(ImageStrategy& strategy, Strata strata, PoolView& pool, const SelectRequest& request)
+      : strategy_(strategy), strata_(strata), pool_(pool), request_(request), open_(pool.size(), false) {
+    for (std::size_t i = 0; i < pool.size(); ++i) count(i);
+  }
 
-Selection ImageStrategy::do_select(PoolView& pool, const SelectRequest& request) {
-  std::map<std::string, Group> groups;
-  std::int64_t pixels = 0;
-  std::int64_t images = 0;
-  std::int64_t smallest = INT64_MAX;
-  std::vector<std::size_t> open;
-  for (std::size_t i = 0; i < pool.size(); ++i) {
-    auto& group = groups[strata_ == Strata::by_group ? pool.group(i) : std::string()];
+  bool pays() const { return smallest_ <= request_.budget.pixels; }
+
+  std::optional<Scan> scan(std::size_t index) override {
+    if (!open_[index]) return Scan{};
+    const auto score = strategy_.image_score(pool_, index, request_);
+    if (!score) return std::nullopt;
+    return Scan{{"score", at::full({1}, *score, at::kDouble)}};
+  }
+  void take(std::size_t index, Scan scan) override {
+    if (scan.empty()) return;
+    group_of(index).open.push_back(
+        {pool_.frame_id(index), whole(index), *scan.at("score").const_data_ptr<double>()});
+  }
+  std::vector<Region> choose() override {
+    return take_quotas(groups_, request_.budget, images_paid(request_.budget, pixels_, images_));
+  }
+
+ private:
+  Group& group_of(std::size_t index) {
+    return groups_[strata_ == Strata::by_group ? pool_.group(index) : std::string()];
+  }
+  cv::Rect whole(std::size_t index) const { return {{0, 0}, pool_.frame_size(index)}; }
+  void count(std::size_t index) {
+    auto& group = group_of(index);
     ++group.count.images;
-    const cv::Mat asked = pool.asked_mask(i);
+    const cv::Mat asked = pool_.asked_mask(index);
     if (!asked.empty() && cv::countNonZero(asked) > 0) {
       ++group.count.asked;
-      continue;
+      return;
     }
-    const Region region{pool.frame_id(i), cv::Rect({0, 0}, pool.frame_size(i)), 0};
-    check_per_frame(request.budget, region);
-    open.push_back(i);
-    pixels += area_of(region);
-    smallest = std::min(smallest, area_of(region));
-    ++images;
+    const Region region{pool_.frame_id(index), whole(index), 0};
+    check_per_frame(request_.budget, region);
+    open_[index] = true;
+    pixels_ += area_of(region);
+    smallest_ = std::min(smallest_, area_of(region));
+    ++images_;
   }
-  if (smallest > request.budget.pixels) return {};
-  for (const auto i : open) {
-    if (request.stop.stop_requested()) return {.regions = {}, .stopped = true};
-    auto& group = groups[strata_ == Strata::by_group ? pool.group(i) : std::string()];
-    group.open.push_back(
-        {pool.frame_id(i), cv::Rect({0, 0}, pool.frame_size(i)), image_score(pool, i, request)});
-  }
-  return {.regions = take_quotas(groups, request.budget, images_paid(request.budget, pixels, images)),
-          .stopped = false};
+
+  ImageStrategy& strategy_;
+  Strata strata_;
+  PoolView& pool_;
+  const SelectRequest& request_;
+  std::vector<bool> open_;  // frames that nothing was asked of
+  std::map<std::string, Group> groups_;
+  std::int64_t pixels_ = 0;  // of the open frames
+  std::int64_t images_ = 0;
+  std::int64_t smallest_ = INT64_MAX;
+};
+
+}  // namespace
+
+std::unique_ptr<Choice> ImageStrategy::begin(PoolView& pool, const SelectRequest& request) {
+  auto choice = std::make_unique<ImageChoice>(*this, strata_, pool, request);
+  if (!choice->pays()) return nullptr;
+  return choice;
 }
 
 }  // namespace driftloop::adapt

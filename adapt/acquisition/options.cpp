@@ -20,7 +20,11 @@ void describe(config::Fields& f, CoverOptions& o) {
 
 void describe(config::Fields& f, AcquisitionOptions& o) {
   f.choice("strategy", o.strategy, strategy_names(), "how regions are chosen");
-  f.field("region_px", o.region_px, {1, 255}, "side of the square regions, px");
+  f.field("region_px", o.region_px, {1, kMaxRegionPx},
+          "side of the square regions, px; people need 64 and more to see what it is");
+  f.field(
+      "max_frames", o.max_frames, {0},
+      "frames that one round looks at: new ones first, the rest spread over their age; 0 = the whole pool");
   f.field("share_per_round", o.share_per_round, {0, 1}, "of the pool's pixels; what one round may ask for");
   f.field("pixels_per_round", o.pixels_per_round, {0}, "the same in pixels; 0 = by the share");
   f.field("regions_per_round", o.regions_per_round, {0}, "regions a round may ask for; 0 = no limit");
@@ -30,11 +34,22 @@ void describe(config::Fields& f, AcquisitionOptions& o) {
   f.section("cover", o.cover, "limits of the strategy cover");
 }
 
+Budget least(const Budget& a, const Budget& b) {
+  const auto limit = [](std::int64_t x, std::int64_t y) {
+    return x == 0 || y == 0 ? std::max(x, y) : std::min(x, y);
+  };
+  return {.pixels = std::min(a.pixels, b.pixels),
+          .pixels_per_frame = limit(a.pixels_per_frame, b.pixels_per_frame),
+          .regions = limit(a.regions, b.regions)};
+}
+
 Budget round_budget(const AcquisitionOptions& options, std::int64_t pool_pixels) {
   DL_CHECK(pool_pixels >= 0, pool_pixels);
   // Rounded up, as the papers do per image: a small pool still gets its region.
-  const auto by_share =
+  auto by_share =
       static_cast<std::int64_t>(std::ceil(options.share_per_round * static_cast<double>(pool_pixels)));
+  if (by_share > 0)
+    by_share = std::max(by_share, static_cast<std::int64_t>(options.region_px) * options.region_px);
   return {.pixels = options.pixels_per_round > 0 ? options.pixels_per_round : by_share,
           .pixels_per_frame = options.pixels_per_frame,
           .regions = options.regions_per_round};

@@ -127,15 +127,18 @@ bool asked_before(const Region& a, const Region& b) {
          std::tie(a.score, b.frame_id, b.box_px.y, b.box_px.x);
 }
 
-PoolPick::PoolPick(std::int64_t count, std::int64_t per_frame, int side)
-    : count_(static_cast<std::size_t>(std::max<std::int64_t>(0, count))),
-      per_frame_(per_frame),
-      side_(side) {}
+PoolPick::PoolPick(std::int64_t count, int side)
+    : count_(static_cast<std::size_t>(std::max<std::int64_t>(0, count))), side_(side) {}
 
-void PoolPick::add_frame(const std::string& frame_id, const at::Tensor& score_hw, const cv::Mat& blocked_hw) {
-  PickLimits limits{.side = side_, .count = std::min(static_cast<std::int64_t>(count_), per_frame_)};
+PickLimits PoolPick::limits(std::int64_t per_frame) const {
+  PickLimits limits{.side = side_, .count = std::min(static_cast<std::int64_t>(count_), per_frame)};
   if (heap_.size() == count_ && count_ > 0) limits.floor = static_cast<float>(heap_.front().score);
-  for (const auto& pick : greedy_picks(score_hw, blocked_hw, limits)) {
+  return limits;
+}
+
+void PoolPick::add(const std::string& frame_id, std::span<const Pick> picks) {
+  if (count_ == 0) return;
+  for (const auto& pick : picks) {
     Region region{frame_id, cv::Rect(pick.x, pick.y, side_, side_), static_cast<double>(pick.score)};
     if (heap_.size() == count_) {
       if (!asked_before(region, heap_.front())) break;  // the frame's next ones are worse still

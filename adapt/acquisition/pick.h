@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <opencv2/core/mat.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,16 +41,17 @@ cv::Mat windows_touching(const cv::Mat& asked_hw, int side);
 /// kept.
 class PoolPick {
  public:
-  PoolPick(std::int64_t count, std::int64_t per_frame, int side);
+  PoolPick(std::int64_t count, int side);
 
-  /// `blocked_hw` and `score_hw` as in greedy_picks, indexed by the windows' first row and column.
-  void add_frame(const std::string& frame_id, const at::Tensor& score_hw, const cv::Mat& blocked_hw);
+  /// For greedy_picks on one more frame: what is worse than `count` others seen so far is not looked for.
+  PickLimits limits(std::int64_t per_frame) const;
+  /// The frame's greedy_picks, indexed by the windows' first row and column.
+  void add(const std::string& frame_id, std::span<const Pick> picks);
   /// Best first, ties by (frame id, y, x).
   std::vector<Region> finish();
 
  private:
   std::size_t count_;
-  std::int64_t per_frame_;
   int side_;
   std::vector<Region> heap_;  // the worst one on top
 };

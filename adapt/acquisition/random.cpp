@@ -10,7 +10,8 @@
 namespace driftloop::adapt {
 namespace {
 class Random final : public WindowStrategy {
-  at::Tensor window_scores(PoolView& pool, std::size_t index, const SelectRequest& request) override {
+  std::optional<at::Tensor> window_scores(PoolView& pool, std::size_t index,
+                                          const SelectRequest& request) override {
     const cv::Size size = pool.frame_size(index);
     const WindowGrid grid(size.height, size.width, request.options.region_px, Border::inside);
     auto score = at::empty({grid.out_height, grid.out_width}, at::kFloat);

@@ -15,4 +15,19 @@ struct RegionBudget {
 /// bounds what is kept in memory when the budget is larger than the pool.
 RegionBudget region_budget(const Budget& budget, int side, std::int64_t pool_pixels);
 
+/// Regions that may still be asked of a frame of which this round asks `asked_px` pixels already.
+std::int64_t regions_left(const Budget& budget, const RegionBudget& regions, int side, std::int64_t asked_px);
+
+/// What was asked so far, over all rounds.
+struct AskedCount {
+  std::int64_t regions = 0;  // the guard's included
+  std::int64_t guard = 0;
+};
+
+/// The guard's part of a round's budget of side x side regions. By pixels it is the share, rounded down.
+/// Where the regions are limited, or the share of the pixels pays for no region, rounding would give the
+/// guard nothing or all in every round: then its share holds over all rounds together, and it never gets all
+/// of a round (or of the first one, where rounds are single regions).
+Budget guard_budget(const Budget& budget, double share, int side, const AskedCount& asked);
+
 }  // namespace driftloop::adapt

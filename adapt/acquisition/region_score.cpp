@@ -24,8 +24,8 @@ constexpr std::int64_t kEntropyRows = 32;  // rows whose (C, rows, W) temporarie
 
 void check_arguments(const at::Tensor& prob_chw, int side) {
   DL_CHECK(prob_chw.dim() == 3 && prob_chw.scalar_type() == at::kFloat, prob_chw.sizes());
-  DL_CHECK(prob_chw.size(0) >= 2 && prob_chw.size(0) <= 255 && side >= 1 && side <= 255, prob_chw.size(0),
-           side);
+  DL_CHECK(prob_chw.size(0) >= 2 && prob_chw.size(0) <= 255 && side >= 1 && side <= kMaxRegionPx,
+           prob_chw.size(0), side);
 }
 
 /// Histograms of predicted classes: one per column over the window's rows, and the window's own while it
@@ -68,13 +68,11 @@ class ImpurityRows {
   }
   void add_column(std::int64_t x) {
     const auto* column = columns_.data() + static_cast<std::size_t>(x) * classes_;
-    for (std::size_t c = 0; c < classes_; ++c)
-      window_[c] = static_cast<std::uint16_t>(window_[c] + column[c]);
+    for (std::size_t c = 0; c < classes_; ++c) window_[c] += column[c];
   }
   void remove_column(std::int64_t x) {
     const auto* column = columns_.data() + static_cast<std::size_t>(x) * classes_;
-    for (std::size_t c = 0; c < classes_; ++c)
-      window_[c] = static_cast<std::uint16_t>(window_[c] - column[c]);
+    for (std::size_t c = 0; c < classes_; ++c) window_[c] -= column[c];
   }
   float entropy(std::int64_t pixels) const {
     double sum = 0;
@@ -93,7 +91,7 @@ class ImpurityRows {
   const std::uint8_t* class_hw_;
   const double* n_log_n_;
   std::vector<std::uint16_t> columns_;  // [x][class]
-  std::vector<std::uint16_t> window_;
+  std::vector<std::uint32_t> window_;   // up to kMaxRegionPx^2 pixels
   std::int64_t rows_begin_;
   std::int64_t rows_end_;
 };

@@ -3,6 +3,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include "adapt/acquisition/options.h"
 #include "adapt/acquisition/window.h"
 
 namespace driftloop::adapt {
@@ -18,8 +19,8 @@ struct RegionScore {
   at::Tensor score;        // their product
 };
 
-/// `prob_chw` float, on the CPU or a CUDA device; side 1..255, C 2..255. On a GPU, in a build with the
-/// kernels, the maps are made by region_score.cu; else by the CPU code, its declared twin: they agree to
+/// `prob_chw` float, on the CPU or a CUDA device; side 1..kMaxRegionPx, C 2..255. On a GPU, in a build with
+/// the kernels, the maps are made by region_score.cu; else by the CPU code, its declared twin: they agree to
 /// float rounding.
 RegionScore region_score(const at::Tensor& prob_chw, int side, Border border);
 

@@ -17,9 +17,11 @@ class Ripu final : public WindowStrategy {
   }
 
  private:
-  at::Tensor window_scores(PoolView& pool, std::size_t index, const SelectRequest& request) override {
+  std::optional<at::Tensor> window_scores(PoolView& pool, std::size_t index,
+                                          const SelectRequest& request) override {
     const auto prediction = checked_prediction(pool, index, Want::probabilities);
-    return region_score(prediction.prob_chw, request.options.region_px, Border::inside).score;
+    if (!prediction) return std::nullopt;
+    return region_score(prediction->prob_chw, request.options.region_px, Border::inside).score;
   }
 };
 
@@ -32,8 +34,10 @@ class RipuPixel final : public WindowStrategy {
 
  private:
   int side_px(const AcquisitionOptions&) const override { return 1; }
-  at::Tensor window_scores(PoolView& pool, std::size_t index, const SelectRequest& request) override {
-    return *score_map(checked_prediction(pool, index, Want::probabilities), request.options);
+  std::optional<at::Tensor> window_scores(PoolView& pool, std::size_t index,
+                                          const SelectRequest& request) override {
+    const auto prediction = checked_prediction(pool, index, Want::probabilities);
+    return prediction ? score_map(*prediction, request.options) : std::nullopt;
   }
 };
 

@@ -16,7 +16,7 @@ void check_request(const SelectRequest& request) {
   const auto& b = request.budget;
   DL_CHECK(b.pixels >= 0 && b.pixels_per_frame >= 0 && b.regions >= 0, b.pixels, b.pixels_per_frame,
            b.regions);
-  DL_CHECK(o.region_px >= 1 && o.region_px <= 255, o.region_px);
+  DL_CHECK(o.region_px >= 1 && o.region_px <= kMaxRegionPx, o.region_px);
   DL_CHECK(o.score_radius_px >= 0 && o.score_radius_px <= 127, o.score_radius_px);
 }
 
@@ -33,6 +33,7 @@ class SelectionCheck {
     for (std::size_t i = 0; i < pool.size(); ++i) {
       FrameUse use;
       use.index = i;
+      use.pixels = pool.asked_px(i);
       DL_CHECK(frames_.emplace(pool.frame_id(i), use).second, "frame ids are distinct", pool.frame_id(i));
     }
   }
@@ -72,12 +73,31 @@ class SelectionCheck {
 
 }  // namespace
 
-Selection Strategy::select(PoolView& pool, const SelectRequest& request) {
+Selection Strategy::select(PoolView& pool, const SelectRequest& request, ScanLog* log) {
   check_request(request);
   const c10::NoGradGuard no_grad;
   SelectionCheck check(pool, request.budget);
-  Selection selection = do_select(pool, request);
-  if (selection.stopped) selection.regions.clear();
+  const auto choice = begin(pool, request);
+  if (!choice) return {};
+  const Selection stopped{.regions = {}, .stopped = true};
+  for (std::size_t i = 0; i < pool.size(); ++i) {
+    if (request.stop.stop_requested()) {
+      if (log != nullptr) log->save();
+      return stopped;
+    }
+    if (pool.present(i)) {
+      auto scan = log != nullptr ? log->take(i) : std::nullopt;
+      if (!scan) {
+        scan = choice->scan(i);
+        if (scan && log != nullptr) log->add(i, *scan);
+      }
+      if (scan) choice->take(i, *std::move(scan));
+    }
+    if (request.progress) request.progress(i + 1);
+  }
+  if (log != nullptr) log->save();  // the choice can be interrupted as well
+  Selection selection{.regions = choice->choose(), .stopped = false};
+  if (request.stop.stop_requested()) return stopped;
   for (const auto& region : selection.regions) check.add(region);
   return selection;
 }

@@ -1,9 +1,12 @@
 // Acquisition: which pixels of the pool are worth a human's time (docs/method, section 4). A strategy sees
-// the whole pool through PoolView and returns regions under a budget; ground truth is out of its reach.
+// the whole pool through PoolView and returns regions under a budget; ground truth is out of its reach. It
+// works in two parts, since the first takes minutes on a vehicle and must outlive an interruption: `scan`
+// looks at one frame, `choose` decides over all scans.
 #pragma once
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <opencv2/core/mat.hpp>
 #include <optional>
@@ -14,6 +17,8 @@
 #include <vector>
 
 #include "adapt/acquisition/options.h"
+#include "adapt/acquisition/scan.h"
+#include "adapt/acquisition/scan_log.h"
 #include "adapt/region.h"
 #include "config/name_table.h"
 
@@ -36,19 +41,27 @@ class PoolView {
   /// The city or sequence the frame belongs to; whole-image strategies are stratified by it.
   virtual const std::string& group(std::size_t index) const = 0;
   virtual cv::Size frame_size(std::size_t index) const = 0;
+  /// False when the frame is known to be gone (evicted): nothing is asked of it.
+  virtual bool present(std::size_t) const { return true; }
   /// Runs the teacher: the expensive call. Strategies make it at most once a frame and selection. Features
-  /// are only defined when asked for.
-  virtual Prediction predict(std::size_t index, Want want) = 0;
+  /// are only defined when asked for. None = the frame is gone meanwhile.
+  virtual std::optional<Prediction> predict(std::size_t index, Want want) = 0;
   /// 8UC1 of the frame's size, nonzero where a label was asked for before (returned, outstanding or kept as
   /// guard). Empty = nothing asked yet.
   virtual cv::Mat asked_mask(std::size_t index) const = 0;
+  /// Pixels of the frame that this round asks for already (the guard's): they count as the budget's
+  /// pixels_per_frame.
+  virtual std::int64_t asked_px(std::size_t) const { return 0; }
+  /// Where the teacher runs.
+  virtual at::Device device() const { return at::kCPU; }
 };
 
 struct SelectRequest {
   AcquisitionOptions options;
   Budget budget;
   std::uint64_t seed = 0;  // the same pool, request and seed give the same regions
-  std::stop_token stop;    // looked at between frames
+  std::stop_token stop;    // looked at between frames and between iterations over all of them
+  std::function<void(std::size_t frames)> progress = {};  // frames done; called again while choosing
 };
 
 struct Selection {
@@ -56,14 +69,29 @@ struct Selection {
   bool stopped = false;         // the stop token was set; `regions` is then empty
 };
 
+/// One selection under way. A frame's scan depends on the frame, the pool's frames and asked masks, and the
+/// request, so that one made by an earlier process serves as well as a new one. Pool and request outlive it.
+class Choice {
+ public:
+  virtual ~Choice() = default;
+  /// Runs the teacher, where there is something to ask. None = the frame is gone. Throws Error.
+  virtual std::optional<Scan> scan(std::size_t index) = 0;
+  /// In the order of the pool; frames that are gone are left out.
+  virtual void take(std::size_t index, Scan scan) = 0;
+  /// After the last frame. Cut short by the stop token the result means nothing.
+  virtual std::vector<Region> choose() = 0;
+};
+
 class Strategy {
  public:
   virtual ~Strategy() = default;
 
-  /// Chooses regions under `request.budget`; runs the teacher over the pool, so it takes as long as that. The
-  /// result is checked: inside the frame, not asked before, no overlap, within every limit (CheckError if
-  /// not). Throws Error when the teacher's output is not finite or the options cannot be met.
-  Selection select(PoolView& pool, const SelectRequest& request);
+  /// Chooses regions under `request.budget`; runs the teacher over the pool, so it takes as long as that.
+  /// Frames whose scan is in `log` are not looked at again, the scans of the others are added to it; null =
+  /// nothing is kept. The result is checked: inside the frame, not asked before, no overlap, within every
+  /// limit (CheckError if not). Throws Error when the teacher's output is not finite or the options cannot
+  /// be met.
+  Selection select(PoolView& pool, const SelectRequest& request, ScanLog* log = nullptr);
 
   /// The per-pixel map (H, W), float on the CPU, that the strategy ranks by, for pictures; none when it does
   /// not rank by one.
@@ -71,7 +99,8 @@ class Strategy {
                                               const AcquisitionOptions& options);
 
  private:
-  virtual Selection do_select(PoolView& pool, const SelectRequest& request) = 0;
+  /// Null when the budget pays for nothing.
+  virtual std::unique_ptr<Choice> begin(PoolView& pool, const SelectRequest& request) = 0;
 };
 
 using StrategyFactory = std::unique_ptr<Strategy> (*)();

@@ -52,6 +52,15 @@ Prediction predict(SegmentationNet& net, const EngineOptions& options, torch::De
   return prediction;
 }
 
+torch::Tensor frame_feature(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                            const cv::Mat& image_rgb) {
+  torch::NoGradGuard no_grad;
+  const auto cells = run(net, options, device, image_rgb, Outputs::main_and_features).features_ndhw[0];
+  const auto unit = cells / cells.norm(2, 0, true).clamp_min(1e-12);
+  const auto mean = unit.mean({1, 2}).to(torch::kFloat32);
+  return (mean / mean.norm().clamp_min(1e-12)).cpu().contiguous();
+}
+
 cv::Mat predict_label(SegmentationNet& net, const EngineOptions& options, torch::Device device,
                       const cv::Mat& image_rgb) {
   const auto ids =

@@ -19,6 +19,10 @@ torch::Tensor predict_logits(SegmentationNet& net, const EngineOptions& options,
 Prediction predict(SegmentationNet& net, const EngineOptions& options, torch::Device device,
                    const cv::Mat& image_rgb, Want want);
 
+/// (D), float, on the CPU, unit length: the mean over the frame of its features, each cell's L2-normalised.
+torch::Tensor frame_feature(SegmentationNet& net, const EngineOptions& options, torch::Device device,
+                            const cv::Mat& image_rgb);
+
 /// 8UC1 trainIds: the most likely class, folded into the label space (a truck is a car where trucks are not
 /// scored).
 cv::Mat predict_label(SegmentationNet& net, const EngineOptions& options, torch::Device device,

@@ -3,6 +3,7 @@
 
 #include "adapt/model/deeplabv3plus.h"
 #include "config/check.h"
+#include "config/digest.h"
 #include "config/name_table.h"
 
 namespace driftloop::adapt {
@@ -73,6 +74,20 @@ void copy_weights(const SegmentationNet& source, SegmentationNet& target) {
   };
   copy(source.named_parameters(), target.named_parameters());
   copy(source.named_buffers(), target.named_buffers());
+}
+
+std::string weights_digest(const SegmentationNet& net) {
+  std::string text;
+  const auto add = [&](const auto& tensors) {
+    for (const auto& item : tensors) {
+      const auto value = item.value().detach().cpu().contiguous();
+      text += item.key() + ' ' +
+              config::sha256_hex({static_cast<const char*>(value.const_data_ptr()), value.nbytes()}) + '\n';
+    }
+  };
+  add(net.named_parameters());
+  add(net.named_buffers());
+  return config::sha256_hex(text);
 }
 
 }  // namespace driftloop::adapt

@@ -43,4 +43,7 @@ torch::Tensor upsample(const torch::Tensor& nchw, std::int64_t height, std::int6
 /// Copies parameters and buffers by name from `source` to `target`, two nets of the same options.
 void copy_weights(const SegmentationNet& source, SegmentationNet& target);
 
+/// SHA-256 over the names and values of parameters and buffers, 64 hex digits. Copies each to the CPU.
+std::string weights_digest(const SegmentationNet& net);
+
 }  // namespace driftloop::adapt

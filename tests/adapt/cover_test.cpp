@@ -105,6 +105,10 @@ TEST(CosineKmeans, IsRepeatableAndTakesNoMoreClustersThanRows) {
   EXPECT_EQ(cosine_kmeans(rows, {.clusters = 100, .iterations = 2, .seed = 9}).size(0), 30);
 }
 
+std::vector<std::int64_t> frames_of(std::int64_t tiles, std::size_t frames) {
+  return std::vector<std::int64_t>(frames, tiles);
+}
+
 TEST(ChooseCover, HeaviestUncoveredFirstThenByMass) {
   std::vector<CoverTile> tiles;
   const auto add = [&](std::int64_t cluster, int count, State state = State::open) {
@@ -119,7 +123,7 @@ TEST(ChooseCover, HeaviestUncoveredFirstThenByMass) {
   add(1, 20);  // heavy, covered by the next line
   add(1, 1, State::asked);
   add(2, 5);  // heavier, uncovered
-  const auto chosen = choose_cover(tiles, 3, {.count = 4, .per_frame = 100, .seed = 1});
+  const auto chosen = choose_cover(tiles, 3, {.count = 4, .of_frame = frames_of(100, 30), .seed = 1});
   std::vector<std::int64_t> clusters;
   for (const auto i : chosen) clusters.push_back(tiles[i].cluster);
   EXPECT_EQ(clusters, (std::vector<std::int64_t>{2, 0, 1, 1}));
@@ -131,7 +135,7 @@ TEST(ChooseCover, MassIsWeight) {
   for (int i = 0; i < 30; ++i) tiles.push_back({.frame = i, .tile = 0, .cluster = 0, .similarity = 0.5F});
   for (int i = 0; i < 3; ++i)
     tiles.push_back({.frame = i, .tile = 1, .cluster = 1, .similarity = 0.5F, .weight = 20});
-  const auto chosen = choose_cover(tiles, 2, {.count = 1, .per_frame = 9, .seed = 1});
+  const auto chosen = choose_cover(tiles, 2, {.count = 1, .of_frame = frames_of(9, 30), .seed = 1});
   EXPECT_EQ(tiles[chosen.at(0)].cluster, 1) << "three tiles of weight 20 are more than thirty of weight 1";
 }
 
@@ -140,10 +144,10 @@ TEST(ChooseCover, UsesTheWholeBudgetUnderALimitPerFrame) {
   for (int i = 0; i < 60; ++i)
     tiles.push_back(
         {.frame = i % 3, .tile = i, .cluster = i % 7 == 0, .similarity = 0.1F, .state = State::open});
-  EXPECT_EQ(choose_cover(tiles, 2, {.count = 1000, .per_frame = 1000, .seed = 1}).size(), 60U);
-  const auto chosen = choose_cover(tiles, 2, {.count = 1000, .per_frame = 4, .seed = 1});
-  EXPECT_EQ(chosen.size(), 12U);
-  EXPECT_EQ(std::set<std::size_t>(chosen.begin(), chosen.end()).size(), 12U);
+  EXPECT_EQ(choose_cover(tiles, 2, {.count = 1000, .of_frame = frames_of(1000, 3), .seed = 1}).size(), 60U);
+  const auto chosen = choose_cover(tiles, 2, {.count = 1000, .of_frame = {4, 2, 4}, .seed = 1});
+  EXPECT_EQ(chosen.size(), 10U);
+  EXPECT_EQ(std::set<std::size_t>(chosen.begin(), chosen.end()).size(), 10U);
 }
 
 /// Six kinds of 8x8 blocks, each with its own feature; the net is sure of all but kind 0, which fills a sixth
@@ -220,6 +224,27 @@ TEST(Cover, GoesOnWithWhatIsNotCovered) {
   for (const auto& region : make_strategy("cover")->select(pool, request).regions)
     kinds.insert(region.box_px.x / 16);
   for (const int kind : kinds) EXPECT_GE(kind, 3);
+}
+
+TEST(Cover, AFewRegionsARoundMeetEveryKindInTurn) {
+  for (const std::int64_t a_round : {1, 2, 3}) {
+    auto pool = planted_pool();
+    std::vector<int> kinds;
+    for (int round = 0; static_cast<std::int64_t>(kinds.size()) < 6; ++round) {
+      SelectRequest request;
+      request.budget = {.pixels = 1L << 40, .pixels_per_frame = 64, .regions = a_round};
+      request.seed = mix64(static_cast<std::uint64_t>(round));
+      const auto regions = make_strategy("cover")->select(pool, request).regions;
+      ASSERT_EQ(static_cast<std::int64_t>(regions.size()), a_round);
+      for (const auto& region : regions) {
+        kinds.push_back(region.box_px.x / 16);
+        auto& frame = pool.frames[static_cast<std::size_t>(region.frame_id[1] - '0')];
+        if (frame.asked.empty()) frame.asked = cv::Mat::zeros(frame.size, CV_8UC1);
+        frame.asked(region.box_px).setTo(1);
+      }
+    }
+    EXPECT_GE(std::set<int>(kinds.begin(), kinds.end()).size(), 5U) << a_round << " regions a round";
+  }
 }
 
 TEST(Cover, CapsItsCostAndStillUsesTheBudget) {

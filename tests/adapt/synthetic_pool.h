@@ -17,6 +17,8 @@ struct SyntheticFrame {
   adapt::Prediction prediction;
   cv::Mat asked;
   int predictions = 0;  // how often the teacher was run
+  bool gone = false;    // evicted: found out when it is to be read
+  std::int64_t asked_px = 0;
 };
 
 class SyntheticPool : public adapt::PoolView {
@@ -28,7 +30,9 @@ class SyntheticPool : public adapt::PoolView {
   const std::string& group(std::size_t i) const override { return frames[i].group; }
   cv::Size frame_size(std::size_t i) const override { return frames[i].size; }
   cv::Mat asked_mask(std::size_t i) const override { return frames[i].asked; }
-  adapt::Prediction predict(std::size_t i, adapt::Want want) override {
+  std::int64_t asked_px(std::size_t i) const override { return frames[i].asked_px; }
+  std::optional<adapt::Prediction> predict(std::size_t i, adapt::Want want) override {
+    if (frames[i].gone) return std::nullopt;
     ++frames[i].predictions;
     auto prediction = frames[i].prediction;
     if (want == adapt::Want::probabilities) prediction.feature_dhw.reset();

@@ -9,6 +9,7 @@
 #include "adapt/acquisition/strategy.h"
 #include "config/check.h"
 #include "tests/adapt/synthetic_pool.h"
+#include "tests/support/temp_folder.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -163,6 +164,91 @@ TEST_P(StrategyContract, StopsBetweenFrames) {
   EXPECT_TRUE(selection.stopped);
   EXPECT_TRUE(selection.regions.empty());
   EXPECT_EQ(pool.predictions(), 0);
+}
+
+TEST_P(StrategyContract, FramesThatAreGoneAreLeftOut) {
+  auto pool = random_pool(5, kOneSize);
+  pool.frames[1].gone = pool.frames[3].gone = true;
+  auto there = random_pool(5, kOneSize);
+  const auto selection = select(pool, request(kPlenty));
+  if (pool.predictions() == 0) return;  // the teacher is not run: whoever asked for it finds out
+  EXPECT_FALSE(selection.regions.empty());
+  for (const auto& region : selection.regions)
+    EXPECT_TRUE(region.frame_id != "frame_01" && region.frame_id != "frame_03") << region.frame_id;
+}
+
+TEST_P(StrategyContract, WhatTheRoundAsksAlreadyCountsForTheLimitPerFrame) {
+  const auto one = unit();
+  auto pool = random_pool(4, kOneSize);
+  pool.frames[2].asked_px = 1;
+  auto r = request(kPlenty);
+  r.budget.pixels_per_frame = one;
+  const auto whole_images = one == static_cast<std::int64_t>(kOneSize[0].width) * kOneSize[0].height;
+  if (whole_images) return;  // they leave out every frame that something was asked of
+  for (const auto& region : select(pool, r).regions) EXPECT_NE(region.frame_id, "frame_02");
+}
+
+/// Interrupts a selection after the first frame, then after the second.. and goes on each time as a new
+/// process would: a new strategy, a new log on the same folder.
+Selection select_in_pieces(const std::string& name, SyntheticPool& pool, SelectRequest r,
+                           const std::filesystem::path& folder, int save_every_frames) {
+  for (int piece = 0; piece < 100; ++piece) {
+    std::stop_source source;
+    r.stop = source.get_token();
+    r.progress = [&](std::size_t done) {
+      if (done == static_cast<std::size_t>(piece) + 1) source.request_stop();
+    };
+    ScanLog log(folder, "round", save_every_frames);
+    if (!log.plan()) log.begin({r.budget, {}, {}});
+    const auto selection = make_strategy(name)->select(pool, r, &log);
+    if (!selection.stopped) return selection;
+  }
+  ADD_FAILURE() << "it never ended";
+  return {};
+}
+
+TEST_P(StrategyContract, InterruptedAtEveryFrameItChoosesTheSame) {
+  for (const std::int64_t pixels : {900, 4000}) {
+    for (const int side : {3, 8}) {
+      auto pool = random_pool(7, kMixedSizes);
+      pool.frames[4].asked = cv::Mat::zeros(pool.frames[4].size, CV_8UC1);
+      pool.frames[4].asked(cv::Rect(9, 9, 11, 10)).setTo(1);
+      auto r = request(pixels);
+      r.options.region_px = side;
+      const auto whole = select(pool, r).regions;
+      const int runs = pool.predictions();
+      const test::TempFolder folder;
+      const auto pieces = select_in_pieces(GetParam(), pool, r, folder.path(), 3).regions;
+      expect_same(whole, pieces);
+      for (std::size_t i = 0; i < std::min(whole.size(), pieces.size()); ++i)
+        EXPECT_EQ(whole[i].score, pieces[i].score) << i;
+      EXPECT_EQ(pool.predictions(), 2 * runs) << "no frame was looked at again";
+    }
+  }
+}
+
+TEST_P(StrategyContract, AKillCostsTheFramesSinceTheLastChunk) {
+  auto pool = random_pool(7, kOneSize);
+  const auto r = request(4000);
+  const auto whole = select(pool, r).regions;
+  const int runs = pool.predictions();
+  const test::TempFolder folder;
+  struct Killed {};
+  auto dies = r;
+  dies.progress = [](std::size_t done) {
+    if (done == 5) throw Killed();
+  };
+  {
+    ScanLog log(folder.path(), "round", 2);
+    log.begin({r.budget, {}, {}});
+    EXPECT_THROW(make_strategy(GetParam())->select(pool, dies, &log), Killed);
+  }
+  ScanLog log(folder.path(), "round", 2);
+  EXPECT_EQ(log.found(), 4);
+  expect_same(whole, make_strategy(GetParam())->select(pool, r, &log).regions);
+  if (runs > 0) {
+    EXPECT_EQ(pool.predictions(), 7 + 5 + 3);
+  }
 }
 
 TEST_P(StrategyContract, ABrokenTeacherIsRefused) {

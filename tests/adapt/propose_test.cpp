@@ -1,0 +1,296 @@
+// Rounds of asking through the engine: interrupted ones, capped ones, small ones.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <opencv2/core.hpp>
+#include <set>
+
+#include "adapt/engine.h"
+#include "adapt/model/segmentation_net.h"
+#include "config/check.h"
+#include "tests/support/temp_folder.h"
+
+namespace driftloop::adapt {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr int kSide = 16;
+
+EngineOptions tiny(const std::string& strategy) {
+  EngineOptions o;
+  o.threads = 1;
+  o.device = "cpu";
+  o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
+  o.acquisition.strategy = strategy;
+  o.acquisition.region_px = kSide;
+  o.acquisition.share_per_round = 0.2;
+  o.acquisition.regions_per_round = 12;
+  o.acquisition.pixels_per_frame = 3 * kSide * kSide;
+  return o;
+}
+
+/// Frames come and go; how often each was read is counted.
+class ShiftingPool : public FramePool {
+ public:
+  explicit ShiftingPool(int frames) {
+    for (int i = 0; i < frames; ++i) add();
+  }
+  void add() {
+    const std::string id = std::string("f").append(std::to_string(next_++));
+    frames_.push_back({id, "g", {96, 64}});
+    cv::Mat image(64, 96, CV_8UC3);
+    cv::RNG random(static_cast<std::uint64_t>(next_));
+    random.fill(image, cv::RNG::UNIFORM, 0, 256);
+    images_[id] = image;
+  }
+  void evict(const std::string& id) {
+    std::erase_if(frames_, [&](const PoolFrame& frame) { return frame.id == id; });
+    images_.erase(id);
+  }
+  std::vector<PoolFrame> frames() const override { return frames_; }
+  cv::Mat image_rgb(const std::string& id) const override {
+    ++reads[id];
+    const auto found = images_.find(id);
+    return found == images_.end() ? cv::Mat() : found->second;
+  }
+
+  mutable std::map<std::string, int> reads;
+
+ private:
+  int next_ = 0;
+  std::vector<PoolFrame> frames_;
+  std::map<std::string, cv::Mat> images_;
+};
+
+void expect_same(const std::vector<Region>& a, const std::vector<Region>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].frame_id, b[i].frame_id) << i;
+    EXPECT_EQ(a[i].box_px, b[i].box_px) << i;
+    EXPECT_EQ(a[i].score, b[i].score) << i;
+  }
+}
+
+class ProposeTest : public testing::Test {
+ protected:
+  ProposeRequest stopped_after(std::size_t frames, const Engine& engine) {
+    stop_ = std::stop_source();
+    ProposeRequest request{.budget = engine.budget(), .stop = stop_.get_token(), .scratch = scratch()};
+    request.progress = [this, frames](const ProposeProgress& progress) {
+      if (progress.frames == frames) stop_.request_stop();
+    };
+    return request;
+  }
+  fs::path scratch() const { return folder_ / "scan"; }
+  std::size_t scratch_files() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(scratch()), fs::directory_iterator()));
+  }
+
+  test::TempFolder folder_;
+  std::stop_source stop_;
+};
+
+TEST_F(ProposeTest, AnInterruptedRoundGoesOnInTheNextProcessAndAsksTheSame) {
+  for (const char* strategy : {"cover", "entropy", "ripu", "random"}) {
+    SCOPED_TRACE(strategy);
+    ShiftingPool calm(6);
+    Engine whole(tiny(strategy), nullptr, calm, 5);
+    const auto wanted = whole.propose(whole.budget(), {});
+    ASSERT_FALSE(wanted.empty());
+
+    ShiftingPool pool(6);
+    Engine(tiny(strategy), nullptr, pool, 5).save(folder_ / strategy);
+    ProposeReport report;
+    report.stopped = true;
+    for (std::size_t trip = 1; report.stopped; ++trip) {
+      Engine engine(tiny(strategy), nullptr, pool, 5);
+      ASSERT_TRUE(engine.load(folder_ / strategy));
+      report = engine.propose(stopped_after(trip, engine));
+      EXPECT_EQ(report.stopped, engine.asked().empty()) << "stopped, it changes nothing";
+      pool.add();  // a frame that comes between two trips waits for the next round
+      ASSERT_LE(trip, 10U);
+    }
+    expect_same(report.regions, wanted);
+    EXPECT_EQ(report.frames, 6U);
+    EXPECT_EQ(report.resumed_frames, 6);
+    for (const auto& [id, reads] : pool.reads) EXPECT_EQ(reads, 1) << id;
+    EXPECT_EQ(scratch_files(), 0U);
+  }
+}
+
+TEST_F(ProposeTest, AFrameThatLeftIsNotAskedFor) {
+  for (const char* strategy : {"cover", "entropy", "random"}) {
+    SCOPED_TRACE(strategy);
+    ShiftingPool pool(6);
+    Engine engine(tiny(strategy), nullptr, pool, 5);
+    ASSERT_TRUE(engine.propose(stopped_after(4, engine)).stopped);
+    pool.evict("f1");  // was looked at
+    pool.evict("f5");  // was not
+    const auto report = engine.propose({.budget = engine.budget(), .scratch = scratch()});
+    EXPECT_FALSE(report.regions.empty());
+    for (const auto& region : report.regions) {
+      EXPECT_NE(region.frame_id, "f1");
+      EXPECT_NE(region.frame_id, "f5");
+    }
+  }
+}
+
+TEST_F(ProposeTest, AnotherTeacherOrOtherOptionsBeginAnew) {
+  ShiftingPool pool(5);
+  const auto begin = [&] {
+    Engine engine(tiny("cover"), nullptr, pool, 5);
+    ASSERT_TRUE(engine.propose(stopped_after(3, engine)).stopped);
+    ASSERT_GT(scratch_files(), 1U);
+  };
+  begin();
+  auto options = tiny("cover");
+  options.acquisition.region_px = 8;
+  Engine other_tiles(options, nullptr, pool, 5);
+  EXPECT_EQ(other_tiles.propose({.budget = other_tiles.budget(), .scratch = scratch()}).resumed_frames, 0);
+  begin();
+  Engine other_net(tiny("cover"), nullptr, pool, 6);
+  EXPECT_EQ(other_net.propose({.budget = other_net.budget(), .scratch = scratch()}).resumed_frames, 0);
+  begin();
+  Engine same(tiny("cover"), nullptr, pool, 5);
+  EXPECT_EQ(same.propose({.budget = same.budget(), .scratch = scratch()}).resumed_frames, 3);
+  EXPECT_EQ(same.propose({.budget = same.budget(), .scratch = scratch()}).resumed_frames, 0) << "a new round";
+}
+
+TEST_F(ProposeTest, ALowerBudgetCountsForTheRoundThatIsUnderWay) {
+  ShiftingPool pool(6);
+  Engine engine(tiny("cover"), nullptr, pool, 5);
+  ASSERT_TRUE(engine.propose(stopped_after(4, engine)).stopped);
+  Budget less = engine.budget();
+  less.regions = 4;
+  EXPECT_EQ(engine.propose({.budget = less, .scratch = scratch()}).regions.size(), 4U);
+}
+
+TEST_F(ProposeTest, AScratchThatCannotBeWrittenIsSaidAndCostsNoRegion) {
+  ShiftingPool pool(5);
+  Engine engine(tiny("cover"), nullptr, pool, 5), other(tiny("cover"), nullptr, pool, 5);
+  fs::create_directories(scratch() / "plan.json");  // in the way of the file
+  const auto report = engine.propose({.budget = engine.budget(), .scratch = scratch()});
+  EXPECT_THAT(report.scratch_problem, testing::HasSubstr("plan.json"));
+  expect_same(report.regions, other.propose(other.budget(), {}));
+}
+
+TEST_F(ProposeTest, ARoundLooksAtNoMoreFramesThanItMay) {
+  ShiftingPool pool(30);
+  auto options = tiny("entropy");
+  options.acquisition.max_frames = 8;
+  options.acquisition.share_per_round = 0.03;
+  options.acquisition.regions_per_round = 0;
+  auto engine = std::make_unique<Engine>(options, nullptr, pool, 5);
+  EXPECT_EQ(engine->budget().pixels, 1475) << "3 % of 8 frames of 96x64";
+  std::set<std::string> looked;
+  for (int round = 0; round < 5; ++round) {
+    pool.reads.clear();
+    std::vector<std::size_t> steps;
+    const auto report =
+        engine->propose({.budget = engine->budget(), .progress = [&](const ProposeProgress& progress) {
+                           EXPECT_EQ(progress.all, 8U);
+                           steps.push_back(progress.frames);
+                         }});
+    EXPECT_EQ(report.frames, 8U);
+    EXPECT_EQ(pool.reads.size(), 8U);
+    EXPECT_FALSE(steps.empty());
+    EXPECT_EQ(steps.back(), 8U);
+    for (const auto& [id, reads] : pool.reads) looked.insert(id);
+    engine->save(folder_ / "state");
+    engine = std::make_unique<Engine>(options, nullptr, pool, 5);
+    ASSERT_TRUE(engine->load(folder_ / "state"));  // what was looked at survives the process
+  }
+  EXPECT_GE(looked.size(), 25U) << "of 30: frames that nobody looked at come first";
+}
+
+TEST_F(ProposeTest, TwentyLargeRegionsComeFromManyFramesWithTheirShareForTheGuard) {
+  for (const char* strategy : {"cover", "ripu", "margin"}) {
+    SCOPED_TRACE(strategy);
+    ShiftingPool pool(10);
+    auto options = tiny(strategy);
+    options.acquisition.share_per_round = 1;
+    options.acquisition.regions_per_round = 20;
+    options.acquisition.pixels_per_frame = 2 * kSide * kSide;
+    Engine engine(options, nullptr, pool, 5);
+    const auto regions = engine.propose(engine.budget(), {});
+    EXPECT_EQ(regions.size(), 20U);
+    std::map<std::string, int> of_frame;
+    for (const auto& region : regions) ++of_frame[region.frame_id];
+    for (const auto& [id, count] : of_frame) EXPECT_LE(count, 2) << id << ": the guard's counts too";
+    std::vector<RegionLabel> labels;
+    for (const auto& region : regions) {
+      RegionLabel label;
+      label.frame_id = region.frame_id;
+      label.box_px = region.box_px;
+      label.label = cv::Mat(kSide, kSide, CV_8UC1, cv::Scalar(0));
+      labels.push_back(label);
+    }
+    engine.merge(labels);
+    EXPECT_EQ(engine.labels().guard_pixels, 3 * kSide * kSide);
+  }
+}
+
+TEST_F(ProposeTest, RoundsOfOneRegionAskOneAndTheGuardsDoNotCountAsALook) {
+  ShiftingPool pool(4);
+  auto options = tiny("entropy");
+  options.acquisition.regions_per_round = 1;
+  options.acquisition.max_frames = 2;
+  Engine engine(options, nullptr, pool, 5);
+  std::vector<std::size_t> looked;
+  for (int round = 0; round < 3; ++round) {
+    pool.reads.clear();
+    EXPECT_EQ(engine.propose(engine.budget(), {}).size(), 1U) << round;
+    looked.push_back(pool.reads.size());
+  }
+  EXPECT_EQ(looked, (std::vector<std::size_t>{2, 0, 2})) << "the second region is the guard's";
+}
+
+TEST_F(ProposeTest, DescribesAFrameInTheLiveModelsFeatureSpace) {
+  ShiftingPool pool(3);
+  auto options = tiny("cover");
+  options.guard.enabled = false;
+  Engine engine(options, nullptr, pool, 5), same(options, nullptr, pool, 5), other(options, nullptr, pool, 6);
+  const auto f0 = engine.describe(pool.image_rgb("f0"));
+  const auto f1 = engine.describe(pool.image_rgb("f1"));
+  EXPECT_EQ(f0.size(), static_cast<std::size_t>(256 * 0.0625));
+  double norm = 0, dot = 0;
+  for (std::size_t i = 0; i < f0.size(); ++i) {
+    norm += static_cast<double>(f0[i]) * f0[i];
+    dot += static_cast<double>(f0[i]) * f1[i];
+  }
+  EXPECT_NEAR(norm, 1, 1e-5);
+  EXPECT_LT(dot, 1 - 1e-7) << "another frame, another feature";
+  EXPECT_EQ(engine.describe(pool.image_rgb("f0")), f0);
+  EXPECT_EQ(same.feature_space(), engine.feature_space());
+  EXPECT_EQ(engine.feature_space().size(), 16U);
+  EXPECT_NE(other.feature_space(), engine.feature_space());
+
+  const std::string before = engine.feature_space();
+  std::vector<RegionLabel> labels;
+  for (const auto& region : engine.propose(engine.budget(), {})) {
+    RegionLabel label;
+    label.frame_id = region.frame_id;
+    label.box_px = region.box_px;
+    label.label = cv::Mat(kSide, kSide, CV_8UC1, cv::Scalar(2));
+    labels.push_back(label);
+  }
+  engine.merge(labels);
+  engine.train({2});
+  EXPECT_EQ(engine.feature_space(), before) << "training moves the candidate alone";
+  ASSERT_EQ(engine.judge().verdict, Verdict::promoted);
+  const std::string promoted = engine.feature_space();
+  EXPECT_NE(promoted, before);
+  EXPECT_NE(engine.describe(pool.image_rgb("f0")), f0);
+  engine.save(folder_ / "state");
+  ASSERT_TRUE(same.load(folder_ / "state"));
+  EXPECT_EQ(same.feature_space(), promoted);
+  engine.save_weights(folder_ / "w.safetensors");
+  other.load_weights(folder_ / "w.safetensors");
+  EXPECT_EQ(other.feature_space(), promoted);
+}
+
+}  // namespace
+}  // namespace driftloop::adapt
