@@ -55,6 +55,8 @@ void describe(config::Fields& f, GuardOptions& o) {
       "tolerance", o.tolerance, {0, 1},
       "share of right guard pixels a candidate may lose, beyond one standard error, and still be promoted");
   f.field("min_pixels", o.min_pixels, {1, 100'000'000}, "with fewer guard pixels the live model is kept");
+  f.field("max_regions", o.max_regions, {0, 100'000'000},
+          "the newest so many labelled guard regions are judged by: it bounds the time that takes; 0 = all");
 }
 
 void describe(config::Fields& f, EngineOptions& o) {

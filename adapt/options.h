@@ -63,6 +63,7 @@ struct GuardOptions {
   double tolerance =
       0.01;              // share of right guard pixels that a candidate may lose, beyond one standard error
   int min_pixels = 200;  // with fewer guard pixels the live model is kept
+  int max_regions = 0;   // the newest so many labelled guard regions are looked at; 0 = all
 };
 void describe(config::Fields& f, GuardOptions& o);
 

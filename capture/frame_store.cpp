@@ -265,6 +265,15 @@ bool FrameStore::set_feature(const std::string& id, std::span<const float> featu
   });
 }
 
+std::vector<std::string> FrameStore::without_feature(const std::string& space, std::size_t at_most) const {
+  return impl_->guarded([&] {
+    std::vector<std::string> ids;
+    for (auto it = impl_->rows.rbegin(); it != impl_->rows.rend() && ids.size() < at_most; ++it)
+      if (!impl_->order.has_feature(it->first, space)) ids.push_back(it->second.frame.id);
+    return ids;
+  });
+}
+
 bool FrameStore::mark_unsent(const std::string& id, int regions) {
   DL_CHECK(regions > 0, id, regions);
   return impl_->guarded([&] { return impl_->change(id, [&](StoredFrame& f) { f.unsent += regions; }); });

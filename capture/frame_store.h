@@ -102,6 +102,8 @@ class FrameStore {
   /// (at most 64 characters): features of different spaces are not comparable, and a frame has one at a time.
   /// Costs about as much as a put.
   bool set_feature(const std::string& id, std::span<const float> feature, const std::string& space);
+  /// Frames that have no feature of `space`, the newest first, `at_most` so many.
+  std::vector<std::string> without_feature(const std::string& space, std::size_t at_most) const;
   bool mark_unsent(const std::string& id, int regions = 1);  // so many more of its regions wait to be sent
   bool mark_sent(const std::string& id, int regions = 1);    // so many fewer, down to none
 

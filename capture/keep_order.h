@@ -64,6 +64,10 @@ class KeepOrder {
   /// The oldest frame without a look.
   std::optional<std::uint64_t> undescribed() const;
   Described described(std::uint64_t sequence) const;
+  bool has_feature(std::uint64_t sequence, const std::string& space) const {
+    const Space* there = member(sequence).space;
+    return there && there->name == space;
+  }
   struct Value {
     double value = 1;
     ValueSource source = ValueSource::colour;

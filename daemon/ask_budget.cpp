@@ -44,6 +44,7 @@ std::int64_t AskBudget::available(const AskLimits& limits, Now now) {
     behind_s_ += ran;
     if (behind_s_ >= kProof && now.wall_s >= kNoClockBefore) fund_.mark_s = now.wall_s;
   }
+  fund_.clock_s += passed;
   for (auto& asked : fund_.last_day) asked.age_s += passed;
   std::erase_if(fund_.last_day, [](const AskFund::Asked& asked) { return asked.age_s >= kDay; });
   const auto a_day = static_cast<std::int64_t>(std::ceil(regions_per_day(limits)));

@@ -30,6 +30,7 @@ struct AskFund {
   };
   std::vector<Asked> last_day;  // oldest first
   double mark_s = 0;            // the latest wall time that was counted
+  double clock_s = 0;           // time that has counted since the beginning: never steps
   bool operator==(const AskFund&) const = default;
 };
 
@@ -48,6 +49,8 @@ class AskBudget {
   /// Seconds from the last available() until `regions` (or all of a day's, if those are fewer) may be asked;
   /// 0 = now.
   double seconds_until(const AskLimits& limits, std::int64_t regions) const;
+  /// Time that has counted up to the last available(), seconds: a clock that never steps and goes on over ignition cycles.
+  double clock_s() const { return fund_.clock_s; }
   const AskFund& fund() const { return fund_; }
 
  private:

@@ -65,6 +65,10 @@ void describe(config::Fields& f, LoopOptions& o) {
   f.field(
       "max_pending", o.max_pending, {1, 10'000'000},
       "unanswered regions at any time, beyond which no new ones are asked: their frames cannot be evicted");
+  f.field("give_up_after_days", o.give_up_after_days, {0, 3650},
+          "an unanswered region then neither counts nor holds its frame any more (its label is still taken "
+          "while the "
+          "frame is there); 0 = never");
   f.field("regions_per_day", o.regions_per_day, {0, 1e9}, "regions asked of people a day; 0 = no limit");
   f.field("label_seconds_per_day", o.label_seconds_per_day, {0, 1e9},
           "seconds of people's time asked for a day; 0 = no limit");
@@ -88,8 +92,11 @@ void describe(config::Fields& f, LoopOptions& o) {
 
 DaemonOptions::DaemonOptions() {
   auto& a = engine.acquisition;
-  a.region_px = 64;          // a person sees what it is; 8 px are for an oracle
-  a.regions_per_round = 50;  // a quarter of the day's regions: a round waits for its labels
+  a.region_px = 64;                  // a person sees what it is; 8 px are for an oracle
+  a.regions_per_round = 50;          // a quarter of the day's regions: a round waits for its labels
+  a.pixels_per_frame = 2 * 64 * 64;  // two regions of a frame and round: neighbours in time teach the same
+  a.max_frames = 400;                // that one round looks at: minutes of a small GPU, and not hours
+  engine.guard.max_regions = 400;
 }
 
 AskLimits ask_limits(const LoopOptions& o) {
@@ -151,6 +158,7 @@ Reload reload_options(const DaemonOptions& running, const DaemonOptions& fresh) 
   now.loop.steps_per_round = fresh.loop.steps_per_round;
   now.loop.at_end = fresh.loop.at_end;
   now.loop.save_every_s = fresh.loop.save_every_s;
+  now.loop.give_up_after_days = fresh.loop.give_up_after_days;
   now.loop.regions_per_day = fresh.loop.regions_per_day;
   now.loop.label_seconds_per_day = fresh.loop.label_seconds_per_day;
   now.loop.seconds_per_region = fresh.loop.seconds_per_region;

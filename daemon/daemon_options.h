@@ -24,6 +24,7 @@ struct LoopOptions {
   double label_wait_s = 21'600;         // for the answers of a round; then it goes on with what came
   double label_share = 0.9;             // of the asked regions, answered or refused: enough to go on
   std::int64_t max_pending = 500;       // unanswered regions at any time: their frames are kept for them
+  double give_up_after_days = 14;       // then an unanswered region no longer holds its frame; 0 = never
   double regions_per_day = 200;         // asked of people; 0 = no limit
   double label_seconds_per_day = 3600;  // of people's time; 0 = no limit
   double seconds_per_region = 15;       // what one region is reckoned to take them: 64 px, a few classes

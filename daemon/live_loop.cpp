@@ -21,10 +21,7 @@
 #include "daemon/stopwatch.h"
 
 namespace driftloop::daemon {
-namespace {
-constexpr auto kLook = std::chrono::milliseconds(500);  // between two looks while waiting for the outside
-
-}  // namespace
+namespace {}  // namespace
 
 LiveLoop::End LiveLoop::run() {
   if (!has_model_ && !first_model()) return End::stopped;
@@ -40,17 +37,10 @@ LiveLoop::End LiveLoop::run() {
     }
     if (place_.stage == Stage::ask && !ask()) break;
     if (place_.stage == Stage::wait) {
-      if (!queue_regions() || !wait_for_labels()) break;
-      merge();
+      if (!queue_regions() || !wait_for_labels() || !merge()) break;
     }
     if (!train()) break;
-    show("judging");
-    adapt::JudgeReport judged;
-    {
-      const Stopwatch watch(place_.seconds.judge);
-      judged = engine_.judge();
-    }
-    finish_round(judged);
+    if (!judge()) break;
   }
   return End::stopped;
 }
@@ -59,8 +49,7 @@ LiveLoop::End LiveLoop::run() {
 void LiveLoop::idle() {
   const int rounds = parts_.pace.get().rounds;
   while (!stopping() && parts_.pace.get().rounds == rounds) {
-    parts_.news.wait(stop_, kLook);
-    parts_.health.progress(Owner::adapt);
+    rest();
   }
 }
 
@@ -96,19 +85,19 @@ bool LiveLoop::wait_for_labels() {
         closed >= pace.label_share * asked || parts_.now().steady_s - since_s >= pace.label_wait_s;
     if (enough && (have_labels || open_of_all.empty())) return true;
     show("waiting", enough ? "no label ever came: nothing can be learnt yet" : "");
-    parts_.news.wait(stop_, kLook);
-    parts_.health.progress(Owner::adapt);
+    rest();
   }
   return false;
 }
 
 /// The inbox's rows after the last merged one go into the learner, and with them, in one saved state, the
-/// number of the last row: each label counts once, whenever the process dies.
-void LiveLoop::merge() {
+/// number of the last row: each label counts once, whenever the process dies. False at a stop before that.
+bool LiveLoop::merge() {
   {
     const Stopwatch watch(place_.seconds.merge);
     const auto labels = returned_labels();
-    const auto report = engine_.merge(labels);
+    adapt::MergeReport report;
+    if (!with_memory([&] { report = engine_.merge(labels); })) return false;
     spdlog::info("round {}: {} labels merged, {} pixels to learn from, {} to judge by", place_.round,
                  report.regions, report.train_pixels, report.guard_pixels);
   }
@@ -117,6 +106,7 @@ void LiveLoop::merge() {
   place_.stage = Stage::train;
   save(Extent::memory);
   mark_asked_frames();
+  return true;
 }
 
 /// In slices of loop.save_every_s, each followed by a saved state; a stop ends at the next step, which is
@@ -132,12 +122,20 @@ bool LiveLoop::train() {
     if (report.bad_steps > 0)
       spdlog::warn("{} training steps had no finite loss and were skipped", report.bad_steps);
     if (report.gave_up) spdlog::error("training gave up: the student went back to the live model");
+    if (report.memory_failures > 0)
+      spdlog::warn("{} times no memory for a training step: it goes on with {:.0f} % of its images",
+                   report.memory_failures, 100 * report.batch_share);
     spdlog::info("round {}: step {} of {}, loss {:.3f} source, {:.3f} labelled, {:.3f} consistency",
                  place_.round, engine_.step(), place_.train_until, report.source_loss, report.target_loss,
                  report.consistency_loss);
+    if (report.out_of_memory) {
+      if (!wait_for_memory("no memory for a training step of even one image")) break;
+      continue;
+    }
     if (report.gave_up || (report.steps == 0 && !report.stopped)) place_.train_until = engine_.step();
-    if (engine_.step() < place_.train_until || stopping()) save(Extent::all);
+    if (engine_.step() < place_.train_until && !stopping()) save(Extent::all);
   }
+  if (stopping()) save(Extent::all);
   return !stopping();
 }
 
@@ -162,6 +160,18 @@ adapt::TrainReport LiveLoop::train_slice(
   return engine.train(request);
 }
 
+/// False at a stop; the judgement is then made at the next start.
+bool LiveLoop::judge() {
+  show("judging");
+  adapt::JudgeReport judged;
+  {
+    const Stopwatch watch(place_.seconds.judge);
+    if (!with_memory([&] { judged = engine_.judge(); })) return false;
+  }
+  finish_round(judged);
+  return true;
+}
+
 void LiveLoop::finish_round(const adapt::JudgeReport& judged) {
   place_.last_record = record_of(judged);
   shown_.last_verdict = verdict_text(judged.verdict);
@@ -174,20 +184,33 @@ void LiveLoop::finish_round(const adapt::JudgeReport& judged) {
   place_.stage = Stage::ask;
   place_.asked_this_round = 0;
   place_.seconds = {};
+  retire();
   save(Extent::all);
   publish();
+}
+
+/// What was asked about frames that are gone teaches nothing any more, and would grow for ever.
+void LiveLoop::retire() {
+  std::set<std::uint64_t> keep;
+  for (const auto& region : place_.pending)
+    if (!given_up(region)) keep.insert(region.id);
+  const auto retired = engine_.retire(
+      [&](const std::string& frame_id) { return !parts_.store.find(frame_id).has_value(); }, keep);
+  std::erase_if(place_.pending,
+                [&](const PendingRegion& region) { return !engine_.asked(region.id).has_value(); });
+  if (retired > 0) spdlog::info("round {}: {} regions of evicted frames retired", place_.round - 1, retired);
 }
 
 /// The live model and the record of the last round, for others to read. Repeatable: what is out already
 /// stays.
 void LiveLoop::publish() {
-  publish_live();
+  if (!with_memory([&] { publish_live(); })) return;
   if (place_.last_record.empty()) return;
   const auto record = nlohmann::json::parse(place_.last_record);
   const auto weights = record.at("weights").get<std::string>();
   if (!weights.empty()) {
     std::filesystem::create_directories((parts_.state.path() / weights).parent_path());
-    engine_.save_weights(parts_.state.path() / weights);
+    if (!with_memory([&] { engine_.save_weights(parts_.state.path() / weights); })) return;
   }
   append_round(parts_.state.rounds(), place_.last_record);
 }
@@ -201,17 +224,16 @@ void LiveLoop::save(Extent extent) {
   while (!(problem = parts_.state.space_problem()).empty()) {
     show(shown_.phase, problem);
     if (stopping()) return;
-    parts_.news.wait(stop_, kLook);
-    parts_.health.progress(Owner::adapt);
+    rest();
   }
   place_.bytes_sent = parts_.status.bytes_sent();
   place_.bytes_received = parts_.status.bytes_received();
   place_.ask_fund = budget_.fund();
   engine_.set_note(encode_place(place_));
-  if (extent == Extent::all)
-    engine_.save(parts_.state.model());
-  else
-    engine_.save_memory(parts_.state.model());
+  const bool done = with_memory([&] {
+    extent == Extent::all ? engine_.save(parts_.state.model()) : engine_.save_memory(parts_.state.model());
+  });
+  if (!done) return;  // a stop: the next start goes on from the state before
   // Only now: a state without these labels will never be gone back to. On a full disk the next save does it.
   const std::int64_t keep = std::min(2 * parts_.pace.get().max_pending, uplink::Outbox::kKeptMerged);
   static_cast<void>(parts_.outbox.forget_merged(place_.merged_row, keep));

@@ -1,5 +1,6 @@
 // The loop of the vehicle: ask -> wait -> merge -> train -> judge, for ever. Its thread owns the learner.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -49,10 +50,19 @@ class LiveLoop {
   End run();
 
   const adapt::Engine& engine() const { return engine_; }
+  /// Asked regions whose answer has not come. For tests; of the loop's thread.
+  std::int64_t unanswered() const { return open_regions(); }
 
  private:
+  void take_up_memory();
   bool first_model();
   bool wait_for_frames(std::size_t at_least);
+  bool wait_for_new_frames(std::uint64_t more);
+  void rest();
+  void describe_one();
+  bool with_memory(const std::function<void()>& work);
+  bool wait_for_memory(const std::string& why);
+  void retire();
   void idle();
   bool ask();
   bool propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen);
@@ -60,10 +70,13 @@ class LiveLoop {
   std::optional<std::int64_t> wait_for_allowance();
   std::int64_t worth_a_round(const AskLimits& limits) const;
   std::int64_t late_answers();
+  std::int64_t open_regions() const;
+  bool given_up(const PendingRegion& region) const;
   bool queue_regions();
   bool wait_for_labels();
-  void merge();
+  bool merge();
   bool train();
+  bool judge();
   adapt::TrainReport train_slice(
       adapt::Engine& engine, std::int64_t until,
       const std::function<void(const adapt::TrainProgress&, std::int64_t step)>& progress);
@@ -75,7 +88,7 @@ class LiveLoop {
   void save(Extent extent);
 
   std::vector<adapt::RegionLabel> returned_labels();
-  void code_regions(std::span<const std::uint64_t> ids);
+  bool code_regions(std::span<const std::uint64_t> ids);
   void mark_asked_frames();
   std::string record_of(const adapt::JudgeReport& judged) const;
   void close_unanswerable(std::set<std::string>& open);
@@ -92,6 +105,7 @@ class LiveLoop {
   std::uint64_t late_revision_ = 0;  // of the outbox, when late_answers_ was counted
   std::int64_t late_after_row_ = -1, late_answers_ = 0;
   Publication publication_;
+  std::chrono::steady_clock::time_point describe_next_{};
   std::vector<uplink::OutboundItem> items_;  // coded and not yet queued
   LoopStatus shown_;
 };

@@ -2,35 +2,30 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "config/check.h"
-#include "config/redact.h"
 #include "daemon/live_loop.h"
 #include "daemon/stopwatch.h"
 
 namespace driftloop::daemon {
-namespace {
-constexpr auto kLook = std::chrono::milliseconds(500);  // between two looks while waiting for the outside
-}
 
 /// Chooses this round's regions and saves the choice. When a stop comes first nothing is saved, and the next
 /// start chooses again.
 bool LiveLoop::ask() {
   const auto pace = parts_.pace.get();
-  auto frames = static_cast<std::size_t>(engine_.labels().asked_regions == 0 ? pace.min_frames : 1);
-  while (wait_for_frames(frames)) {
+  const auto frames = engine_.labels().asked_regions == 0 ? pace.min_frames : 1;
+  while (wait_for_frames(static_cast<std::size_t>(frames))) {
     const auto allowed = wait_for_allowance();
     if (!allowed) return false;
     std::vector<std::uint64_t> chosen;
     if (*allowed > 0) {
       if (!propose(*allowed, chosen)) return false;
       if (chosen.empty() && !nothing_chosen()) {
-        frames = parts_.store.list().size() + 1;
+        if (!wait_for_new_frames(static_cast<std::uint64_t>(1 + pace.min_frames / 10))) return false;
         continue;
       }
     }
-    code_regions(chosen);
+    if (!code_regions(chosen)) return false;
     budget_.spend(static_cast<std::int64_t>(chosen.size()));
     place_.stage = Stage::wait;
     save(Extent::memory);
@@ -39,14 +34,28 @@ bool LiveLoop::ask() {
   return false;
 }
 
-/// Ids of the regions that the learner chose, `allowed` at the most; false at a stop.
+/// Ids of the regions that the learner chose, `allowed` at the most; false at a stop. What was looked at
+/// before a stop or a kill is not looked at again: with short trips a round's choice would never come to its
+/// end.
 bool LiveLoop::propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen) {
   show("proposing");
   const Stopwatch watch(place_.seconds.propose);
-  adapt::Budget budget = engine_.budget();
-  budget.regions = budget.regions > 0 ? std::min(budget.regions, allowed) : allowed;
-  for (const auto& region : engine_.propose(budget, stop_)) chosen.push_back(region.id);
-  return !stopping();
+  adapt::ProposeReport report;
+  const bool done = with_memory([&] {
+    adapt::ProposeRequest request;
+    request.budget = engine_.budget();
+    request.budget.regions = request.budget.regions > 0 ? std::min(request.budget.regions, allowed) : allowed;
+    request.stop = stop_;
+    request.scratch = parts_.state.scratch();
+    request.progress = [&](const adapt::ProposeProgress&) { parts_.health.progress(Owner::adapt); };
+    report = engine_.propose(request);
+  });
+  if (!report.scratch_problem.empty()) spdlog::warn("proposing: {}", report.scratch_problem);
+  if (report.resumed_frames > 0)
+    spdlog::info("round {}: went on after {} of {} frames", place_.round, report.resumed_frames,
+                 report.frames);
+  for (const auto& region : report.regions) chosen.push_back(region.id);
+  return done && !report.stopped;
 }
 
 /// Whether the round goes on although nothing was chosen. A camera brings more to choose from; a source that
@@ -66,7 +75,7 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
     const auto pace = parts_.pace.get();
     const auto limits = ask_limits(pace);
     const std::int64_t may = budget_.available(limits, parts_.now());
-    const std::int64_t room = pace.max_pending - static_cast<std::int64_t>(place_.pending.size());
+    const std::int64_t room = pace.max_pending - open_regions();
     const std::int64_t worth = worth_a_round(limits);
     const std::int64_t least_room = std::min(worth, pace.max_pending);
     if (room >= least_room && (may < 0 || may >= worth)) return may < 0 ? room : std::min(room, may);
@@ -75,10 +84,20 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
     show("waiting", room < least_room
                         ? "loop.max_pending regions have no answer yet: new ones are asked when some return"
                         : "the day's regions are asked (loop.regions_per_day, loop.label_seconds_per_day)");
-    parts_.news.wait(stop_, kLook);
-    parts_.health.progress(Owner::adapt);
+    rest();
   }
   return std::nullopt;
+}
+
+/// Unanswered regions that are still waited for.
+std::int64_t LiveLoop::open_regions() const {
+  return std::count_if(place_.pending.begin(), place_.pending.end(),
+                       [&](const PendingRegion& region) { return !given_up(region); });
+}
+
+bool LiveLoop::given_up(const PendingRegion& region) const {
+  const double days = parts_.pace.get().give_up_after_days;
+  return days > 0 && budget_.clock_s() - region.asked_s > days * 86'400;
 }
 
 /// So many allowed regions begin a round: a fuller one teaches more for the same training.
@@ -114,7 +133,7 @@ bool LiveLoop::queue_regions() {
     items_.clear();
   } else if (items_.empty()) {
     std::erase_if(place_.pending, [&](const PendingRegion& region) { return region.round == place_.round; });
-    code_regions(of_this_round);
+    if (!code_regions(of_this_round)) return false;
     save(Extent::memory);  // coded anew: the digests may differ where a picture came out with other bits
   }
   while (!items_.empty()) {
@@ -124,27 +143,11 @@ bool LiveLoop::queue_regions() {
       break;
     }
     show("proposing", "the disk is full: regions wait to be queued");
-    parts_.news.wait(stop_, kLook);
-    parts_.health.progress(Owner::adapt);
+    rest();
     if (stopping()) return false;
   }
   mark_asked_frames();
   return true;
-}
-
-bool LiveLoop::wait_for_frames(std::size_t at_least) {
-  while (!stopping()) {
-    const std::size_t frames = parts_.store.list().size();
-    const bool all_there = parts_.health.is_finished(Owner::capture);
-    if (frames >= at_least || (all_there && frames > 0)) return true;
-    if (all_there)
-      throw Error("the source " + config::without_secrets(parts_.options.camera.uri) +
-                  " ended and no frame of it was kept: see camera.gate in status.json for why");
-    show("capturing");
-    parts_.news.wait(stop_, kLook);
-    parts_.health.progress(Owner::adapt);
-  }
-  return false;
 }
 
 }  // namespace driftloop::daemon

@@ -48,17 +48,31 @@ LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
     if (!place_.last_record.empty())
       shown_.last_verdict = nlohmann::json::parse(place_.last_record).at("verdict").get<std::string>();
     spdlog::info("resumed in round {} at step {} on {}", place_.round, engine_.step(), shown_.device);
-  } else if (!loop.weights.empty()) {
-    engine_.load_weights(loop.weights);
+  } else if (publication_.round() || !loop.weights.empty()) {
+    // Published, but no state that can be read: both slots are damaged.
+    const std::string weights = publication_.round() ? publication_.weights().string() : loop.weights;
+    engine_.load_weights(weights);
+    take_up_memory();
     save(Extent::all);
     has_model_ = true;
-    spdlog::info("started from {} on {}", loop.weights, shown_.device);
+    spdlog::info("started from {} on {}", weights, shown_.device);
   } else if (loop.replay.empty() || loop.warmup_steps == 0) {
     throw Error(
         "there is no model to start from: set loop.weights to the .safetensors file of a trained model, or "
         "loop.replay and loop.warmup_steps to train the first one here");
   }
   show("starting");
+}
+
+/// Where the weights could not be read, what was asked and answered may still be there.
+void LiveLoop::take_up_memory() {
+  if (!engine_.load_memory(parts_.state.model())) return;
+  place_ = decode_place(engine_.note());
+  budget_ = AskBudget(place_.ask_fund);
+  place_.train_until = engine_.step() + parts_.pace.get().steps_per_round;
+  spdlog::error(
+      "the saved weights in {} cannot be read: training begins again, with the labels of {} regions",
+      parts_.state.model().string(), engine_.labels().regions);
 }
 
 /// The first model, from the replay data alone: everything it learns becomes the live model.
@@ -129,8 +143,8 @@ void LiveLoop::run_hook() {
 }
 
 /// Makes the messages of asked regions and notes their digests as pending. A region whose frame is gone, or
-/// that cannot be sent, is dropped and counted.
-void LiveLoop::code_regions(std::span<const std::uint64_t> ids) {
+/// that cannot be sent, is dropped and counted. False at a stop.
+bool LiveLoop::code_regions(std::span<const std::uint64_t> ids) {
   const auto pace = parts_.pace.get();
   const CodecOptions codec{parts_.options.vehicle_id,
                            parts_.options.engine.acquisition.strategy,
@@ -147,7 +161,8 @@ void LiveLoop::code_regions(std::span<const std::uint64_t> ids) {
     SeenFrame frame{
         stored.value_or(capture::StoredFrame{}), stored ? pool_.image_rgb(frame_id) : cv::Mat(), {}};
     if (frame.image_rgb.empty()) continue;
-    frame.prediction = engine_.view(frame.image_rgb, adapt::Role::live).label;
+    if (!with_memory([&] { frame.prediction = engine_.view(frame.image_rgb, adapt::Role::live).label; }))
+      return false;
     parts_.health.progress(Owner::adapt);
     for (const auto& region : regions) {
       const auto request = encode_region(frame, region, place_.round, codec);
@@ -160,13 +175,14 @@ void LiveLoop::code_regions(std::span<const std::uint64_t> ids) {
   }
   items_.clear();
   for (auto& [id, item] : coded) {
-    place_.pending.push_back({item.digest, id, place_.round});
+    place_.pending.push_back({item.digest, id, place_.round, budget_.clock_s()});
     items_.push_back(std::move(item));
   }
   place_.asked_this_round = static_cast<std::int64_t>(items_.size());
   if (items_.size() < ids.size())
     spdlog::warn("{} of {} chosen regions were dropped: their frames are gone", ids.size() - items_.size(),
                  ids.size());
+  return true;
 }
 
 /// What the inbox holds after the last merged row, as labels for the learner; moves the place past it.
@@ -216,7 +232,8 @@ void LiveLoop::mark_asked_frames() {
   std::map<std::string, FrameUse> use;
   for (const auto& region : engine_.asked()) use[region.frame_id].asked = true;
   for (const auto& pending : place_.pending)
-    if (const auto region = engine_.asked(pending.id)) ++use[region->frame_id].unanswered;
+    if (const auto region = given_up(pending) ? std::nullopt : engine_.asked(pending.id))
+      ++use[region->frame_id].unanswered;
   mark_frames(parts_.store, use);
 }
 

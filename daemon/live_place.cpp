@@ -15,11 +15,12 @@ constexpr int kByIndex = 1;  // before: by index into all asked regions, which h
 NLOHMANN_JSON_SERIALIZE_ENUM(Stage, {{Stage::ask, "ask"}, {Stage::wait, "wait"}, {Stage::train, "train"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StageSeconds, propose, send_and_label, merge, train, judge, save)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AskFund::Asked, regions, age_s)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AskFund, last_day, mark_s)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AskFund, last_day, mark_s, clock_s)
 
 std::string encode_place(const Place& p) {
   nlohmann::json pending = nlohmann::json::array();
-  for (const auto& region : p.pending) pending.push_back({region.digest, region.id, region.round});
+  for (const auto& region : p.pending)
+    pending.push_back({region.digest, region.id, region.round, region.asked_s});
   const nlohmann::json j = {{"version", kVersion},
                             {"round", p.round},
                             {"stage", p.stage},
@@ -50,7 +51,7 @@ Place decode_place(const std::string& note) {
     j.at("stage").get_to(p.stage);
     for (const auto& region : j.at("pending"))
       p.pending.push_back({region.at(0), region.at(1).get<std::uint64_t>() + (version == kByIndex ? 1 : 0),
-                           region.at(2).get<int>()});
+                           region.at(2).get<int>(), region.size() > 3 ? region.at(3).get<double>() : 0});
     j.at("asked_this_round").get_to(p.asked_this_round);
     j.at("merged_row").get_to(p.merged_row);
     j.at("train_until").get_to(p.train_until);

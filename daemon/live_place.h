@@ -21,6 +21,7 @@ struct PendingRegion {
   std::string digest;    // of its message
   std::uint64_t id = 0;  // adapt::Region::id
   int round = 0;
+  double asked_s = 0;  // by AskBudget::clock_s()
   bool operator==(const PendingRegion&) const = default;
 };
 

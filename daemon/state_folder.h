@@ -17,6 +17,7 @@ class StateFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path outbox() const { return path_ / "outbox.db"; }
   std::filesystem::path model() const { return path_ / "model"; }    // checkpoint slots
+  std::filesystem::path scratch() const { return path_ / "scan"; }  // of a choice of regions under way
   std::filesystem::path warmup() const { return path_ / "warmup"; }  // the same, before the first model
   std::filesystem::path round_weights(int round) const;
   std::filesystem::path rounds() const { return path_ / "rounds.jsonl"; }

@@ -32,10 +32,13 @@ Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, tor
 
 GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, const EngineOptions& options,
                          torch::Device device, const FramePool& pool, const TargetLabels& labels) {
-  std::map<std::string, std::vector<const AskedRegion*>> by_frame;
+  std::vector<const AskedRegion*> guard;  // as they were asked, the oldest first
   for (const auto& [region_id, asked] : labels.asked())
-    if (asked.purpose == Purpose::guard && asked.label_pixels > 0)
-      by_frame[asked.region.frame_id].push_back(&asked);
+    if (asked.purpose == Purpose::guard && asked.label_pixels > 0) guard.push_back(&asked);
+  const auto most = static_cast<std::size_t>(options.guard.max_regions);
+  if (most > 0 && guard.size() > most) guard.erase(guard.begin(), guard.end() - options.guard.max_regions);
+  std::map<std::string, std::vector<const AskedRegion*>> by_frame;
+  for (const AskedRegion* asked : guard) by_frame[asked->region.frame_id].push_back(asked);
   GuardScores scores;
   for (const auto& [id, regions] : by_frame) {
     const cv::Mat image = pool.image_rgb(id);

@@ -20,7 +20,7 @@ TEST(Place, ComesBackWhole) {
   Place place;
   place.round = 4;
   place.stage = Stage::train;
-  place.pending = {{std::string(64, 'a'), 17, 3}, {std::string(64, 'b'), 18, 4}};
+  place.pending = {{std::string(64, 'a'), 17, 3, 12.5}, {std::string(64, 'b'), 18, 4}};
   place.asked_this_round = 9;
   place.merged_row = 1'000'000'000'000;
   place.train_until = 800;
@@ -29,14 +29,14 @@ TEST(Place, ComesBackWhole) {
   place.seconds = {1, 2, 3, 4, 5, 0.1};
   place.last_record = R"({"round":3})";
   place.live_record = R"({"round":2})";
-  place.ask_fund = {{{40, 3600.5}, {10, 0}}, 1'800'000'000.25};
+  place.ask_fund = {{{40, 3600.5}, {10, 0}}, 1'800'000'000.25, 86'400.5};
   EXPECT_EQ(decode_place(encode_place(place)), place);
   EXPECT_EQ(decode_place(""), Place{});
 }
 
 TEST(Place, APlaceBeforeRegionsHadIdsIsRead) {
   Place place;
-  place.pending = {{std::string(64, 'a'), 17, 3}};
+  place.pending = {{std::string(64, 'a'), 17, 3, 12.5}};
   auto j = nlohmann::json::parse(encode_place(place));
   j["version"] = 1;
   j["pending"][0][1] = 16;  // the index of the seventeenth region

@@ -108,9 +108,8 @@ class Month : public testing::Test {
       }
       if (hour % 24 != 23) continue;
       const auto asked = vehicle.requests();
-      days.push_back({static_cast<double>(asked - asked_before),
-                      static_cast<double>(vehicle.status.loop_waiting_regions()), resident_bytes(),
-                      bytes_below(vehicle.state.path())});
+      days.push_back({static_cast<double>(asked - asked_before), static_cast<double>(loop->unanswered()),
+                      resident_bytes(), bytes_below(vehicle.state.path())});
       asked_before = asked;
     }
     vehicle.stop.request_stop();
