@@ -6,12 +6,9 @@
 #include <cmath>
 #include <limits>
 #include <opencv2/core.hpp>
-#include <set>
 
 #include "adapt/acquisition/city_quota.h"
-#include "adapt/acquisition/frame_choice.h"
 #include "adapt/acquisition/pick.h"
-#include "adapt/acquisition/region_budget.h"
 #include "adapt/acquisition/region_score.h"
 #include "adapt/acquisition/seeded_rng.h"
 #include "config/check.h"
@@ -290,147 +287,6 @@ TEST(ImageEntropy, ALimitBelowOneFrameIsExplained) {
   auto request = request_for("image_entropy", 10'000);
   request.budget.pixels_per_frame = 100;
   EXPECT_THROW(make_strategy("image_entropy")->select(pool, request), Error);
-}
-
-TEST(RoundBudget, IsAShareUnlessPixelsAreGiven) {
-  AcquisitionOptions options;
-  options.share_per_round = 0.01;
-  EXPECT_EQ(round_budget(options, 10'001).pixels, 101);
-  options.pixels_per_round = 64;
-  EXPECT_EQ(round_budget(options, 10'001).pixels, 64);
-  EXPECT_EQ(round_budget(options, 0).pixels, 64);
-}
-
-TEST(RoundBudget, AShareOfASmallPoolIsARegion) {
-  AcquisitionOptions options;
-  options.region_px = 64;
-  EXPECT_EQ(round_budget(options, 1280L * 720).pixels, 64 * 64) << "2,304 px by the share";
-  EXPECT_EQ(round_budget(options, 0).pixels, 0);
-  options.share_per_round = 0;
-  EXPECT_EQ(round_budget(options, 1280L * 720).pixels, 0);
-}
-
-/// The guard's regions in `rounds` rounds of `budget` each.
-std::vector<std::int64_t> guard_rounds(const Budget& budget, double share, int rounds) {
-  constexpr int kSide = 64;
-  std::vector<std::int64_t> guard;
-  AskedCount asked;
-  for (int i = 0; i < rounds; ++i) {
-    const auto part = guard_budget(budget, share, kSide, asked);
-    const auto regions =
-        part.pixels == 0 ? 0 : region_budget(part, kSide, std::numeric_limits<std::int64_t>::max()).total;
-    guard.push_back(regions);
-    asked.guard += regions;
-    asked.regions += region_budget(budget, kSide, std::numeric_limits<std::int64_t>::max()).total;
-  }
-  return guard;
-}
-
-TEST(GuardBudget, KeepsItsShareInFewRegionsAndNeverTakesARoundWhole) {
-  const Budget plenty{.pixels = 1L << 40};
-  const auto of = [&](std::int64_t regions) { return Budget{.pixels = plenty.pixels, .regions = regions}; };
-  EXPECT_EQ(guard_rounds(of(20), 0.15, 3), (std::vector<std::int64_t>{3, 3, 3}));
-  EXPECT_EQ(guard_rounds(of(1), 0.15, 8), (std::vector<std::int64_t>{0, 1, 0, 0, 0, 0, 1, 0}));
-  EXPECT_EQ(guard_rounds(of(2), 0.15, 7), (std::vector<std::int64_t>{1, 0, 0, 1, 0, 0, 1}));
-  for (const std::int64_t regions : {1, 2, 3, 5, 7, 20, 63})
-    for (const double share : {0.05, 0.15, 0.5}) {
-      std::int64_t guard = 0;
-      for (const auto n : guard_rounds(of(regions), share, 40)) {
-        EXPECT_LE(n, std::max<std::int64_t>(1, regions - 1));
-        guard += n;
-      }
-      EXPECT_NEAR(static_cast<double>(guard), share * 40 * static_cast<double>(regions), 1.0)
-          << regions << ' ' << share;
-    }
-  EXPECT_EQ(guard_rounds(of(20), 0, 2), (std::vector<std::int64_t>{0, 0}));
-}
-
-TEST(GuardBudget, ByPixelsItIsTheShareAndASmallRoundIsMadeUpFor) {
-  const auto guard = guard_budget({.pixels = 100'000}, 0.15, 8, {});
-  EXPECT_EQ(guard.pixels, 15'000);
-  EXPECT_EQ(guard.regions, 0);
-  // Three regions of pixels: the share of a round pays for none.
-  EXPECT_EQ(guard_rounds({.pixels = 3 * 4096 + 100}, 0.15, 4), (std::vector<std::int64_t>{1, 0, 1, 0}));
-}
-
-TEST(GuardBudget, WhatIsOwedIsMadeUpForSlowly) {
-  const auto part =
-      guard_budget({.pixels = 1L << 40, .regions = 20}, 0.15, 64, {.regions = 1000, .guard = 0});
-  EXPECT_EQ(part.regions, 6);
-  EXPECT_EQ(part.pixels, 6 * 4096);
-}
-
-TEST(Least, IsTheStricterOfBothAndNoneIsNoLimit) {
-  const auto both = least({.pixels = 5, .pixels_per_frame = 0, .regions = 7},
-                          {.pixels = 9, .pixels_per_frame = 3, .regions = 0});
-  EXPECT_EQ(both.pixels, 5);
-  EXPECT_EQ(both.pixels_per_frame, 3);
-  EXPECT_EQ(both.regions, 7);
-}
-
-std::string name_of(int i) {
-  return std::string("f").append(std::to_string(i));
-}
-
-std::vector<PoolFrame> pool_frames(int count) {
-  std::vector<PoolFrame> frames;
-  for (int i = 0; i < count; ++i) frames.push_back({name_of(i), "g", {64, 48}});
-  return frames;
-}
-
-std::vector<int> numbers(const std::vector<PoolFrame>& frames) {
-  std::vector<int> numbers;
-  for (const auto& frame : frames) numbers.push_back(std::stoi(frame.id.substr(1)));
-  return numbers;
-}
-
-TEST(ChooseFrames, TakesAllWithoutALimit) {
-  const std::set<std::string> none;
-  for (const std::int64_t limit : {0, 30, 31})
-    EXPECT_EQ(
-        choose_frames(pool_frames(30), {.max_frames = limit, .seed = 1, .looked_at = none, .asked = none})
-            .size(),
-        30U);
-}
-
-TEST(ChooseFrames, NewestFirstThenSpreadOverTheAgeInOrder) {
-  std::set<std::string> looked, asked;
-  for (int i = 0; i < 5000; ++i) looked.insert(name_of(i));
-  for (int i = 0; i < 5000; i += 100) asked.insert(name_of(i));
-  const FrameChoice choice{.max_frames = 400, .seed = 3, .looked_at = looked, .asked = asked};
-  const auto chosen = numbers(choose_frames(pool_frames(10'000), choice));
-  ASSERT_EQ(chosen.size(), 400U);
-  EXPECT_TRUE(std::is_sorted(chosen.begin(), chosen.end()));
-  EXPECT_EQ(std::set<int>(chosen.begin(), chosen.end()).size(), 400U);
-  const auto count = [&](auto keep) { return std::count_if(chosen.begin(), chosen.end(), keep); };
-  EXPECT_GE(count([&](int i) { return asked.contains(name_of(i)); }), 50);
-  EXPECT_GE(count([](int i) { return i >= 10'000 - 175; }), 175) << "the newest never looked at";
-  for (int part = 0; part < 9; ++part)  // the rest is everywhere
-    EXPECT_GE(count([&](int i) { return i >= 1000 * part && i < 1000 * part + 1000; }), 15) << part;
-  EXPECT_EQ(numbers(choose_frames(pool_frames(10'000), choice)), chosen) << "the same again";
-  const FrameChoice other{.max_frames = 400, .seed = 4, .looked_at = looked, .asked = asked};
-  EXPECT_NE(numbers(choose_frames(pool_frames(10'000), other)), chosen);
-}
-
-TEST(ChooseFrames, AShortDriveOfAnotherLookIsMetAtOnceAndEveryFrameInTime) {
-  // 10,000 frames, among them 200 of another look long ago, and 60 a round at most.
-  std::set<std::string> looked;
-  const std::set<std::string> none;
-  int rounds = 0;
-  for (; looked.size() < 10'000 && rounds < 400; ++rounds) {
-    const auto chosen =
-        numbers(choose_frames(pool_frames(10'000), {.max_frames = 60,
-                                                    .seed = mix64(static_cast<std::uint64_t>(rounds)),
-                                                    .looked_at = looked,
-                                                    .asked = none}));
-    ASSERT_EQ(chosen.size(), 60U);
-    if (rounds < 3) {
-      EXPECT_GE(std::count_if(chosen.begin(), chosen.end(), [](int i) { return i >= 3000 && i < 3400; }), 1);
-    }
-    for (const int i : chosen) looked.insert(name_of(i));
-  }
-  EXPECT_EQ(looked.size(), 10'000U);
-  EXPECT_LE(rounds, 220) << "167 rounds at best; by chance alone 1,500";
 }
 
 }  // namespace
