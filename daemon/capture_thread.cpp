@@ -119,6 +119,7 @@ class Capture {
       const capture::PutResult put = parts_.store.put(frame);
       if (put.status == capture::PutStatus::stored) {
         if (!full_.empty()) spdlog::info("there is room for frames again");
+        if (status_.message == full_) status_.message.clear();
         full_.clear();
         ++status_.stored;
         parts_.store.set_value(put.id, kPlainValue);

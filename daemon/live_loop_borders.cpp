@@ -9,6 +9,7 @@
 #include "adapt/data/dataset.h"
 #include "config/check.h"
 #include "daemon/live_loop.h"
+#include "daemon/start_weights.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -42,9 +43,15 @@ LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
     parts_.status.at_least(place_.bytes_sent, place_.bytes_received);
     if (!place_.last_record.empty())
       shown_.last_verdict = nlohmann::json::parse(place_.last_record).at("verdict").get<std::string>();
+    if (const auto notice = look_at_start_weights(parts_.state.path(), loop.weights, Began::earlier);
+        !notice.empty())
+      spdlog::warn("{}", notice);
     spdlog::info("resumed in round {} at step {} on {}", place_.round, engine_.step(), shown_.device);
   } else if (!loop.weights.empty()) {
     engine_.load_weights(loop.weights);
+    if (const auto notice = look_at_start_weights(parts_.state.path(), loop.weights, Began::now);
+        !notice.empty())
+      spdlog::warn("{}", notice);
     save();
     has_model_ = true;
     spdlog::info("started from {} on {}", loop.weights, shown_.device);

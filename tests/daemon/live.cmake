@@ -2,7 +2,8 @@
 driftloop_test(daemon_live_parts_test LABEL unit
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/live_codec_test.cpp ${CMAKE_CURRENT_LIST_DIR}/live_options_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/live_place_test.cpp ${CMAKE_CURRENT_LIST_DIR}/live_health_test.cpp
-          ${CMAKE_CURRENT_LIST_DIR}/live_capture_test.cpp ${CMAKE_CURRENT_LIST_DIR}/stage_plan_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/live_capture_test.cpp ${CMAKE_CURRENT_LIST_DIR}/options_check_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/stage_plan_test.cpp ${CMAKE_CURRENT_LIST_DIR}/status_report_test.cpp
   LINKS driftloop::daemon opencv_imgproc opencv_imgcodecs)
 if(TARGET driftloopd)
   driftloop_test(daemon_live_loop_test LABEL fault
