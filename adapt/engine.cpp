@@ -325,4 +325,15 @@ std::string device_text(const EngineOptions& options) {
          " threads";
 }
 
+int visible_gpus() {
+  return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+}
+
+std::string learner_text() {
+  const int gpus = visible_gpus();
+  return std::string("LibTorch ") + TORCH_VERSION +
+         (at::Context::hasCUDART() ? ", with CUDA, " : ", for the CPU alone, ") +
+         (gpus == 1 ? "1 GPU" : std::to_string(gpus) + " GPUs");
+}
+
 }  // namespace driftloop::adapt

@@ -183,4 +183,8 @@ EngineOptions options_of_weights(const std::filesystem::path& file);
 /// Which device the engine would use and with what ("cpu, 2 threads" or the GPU's name).
 std::string device_text(const EngineOptions& options);
 
+/// LibTorch as it is linked, and the GPUs that it sees: "LibTorch 2.9.1, CUDA 13.0, 1 GPU".
+std::string learner_text();
+int visible_gpus();
+
 }  // namespace driftloop::adapt

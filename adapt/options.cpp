@@ -62,7 +62,7 @@ void describe(config::Fields& f, GuardOptions& o) {
 void describe(config::Fields& f, EngineOptions& o) {
   f.choice("label_space", o.label_space, config::label_space_names(),
            "the target's classes; source labels are folded into them");
-  f.field("device", o.device, "cpu, cuda or auto");
+  f.field("device", o.device, "cpu, cuda, cuda:1 (the second GPU) or auto");
   f.field("threads", o.threads, {0, 1024}, "CPU threads of LibTorch; 0 = its choice");
   f.section("model", o.model, "the net");
   f.section("input", o.input, "sizes and augmentation");

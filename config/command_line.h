@@ -25,11 +25,13 @@ std::string unknown_word_of(const App& app) {
     for (const auto& name : option->get_lnames()) options.push_back("--" + name);
   for (const auto* command : inner->get_subcommands([](const App* one) { return !one->get_group().empty(); }))
     subcommands.push_back(command->get_name());
-  for (const auto& word : rest)
-    if (word.size() > 1 && word.front() == '-') return unknown_word_text("option", word, options);
   if (rest.empty()) return {};
-  return subcommands.empty() ? unknown_word_text("argument", rest.front(), {})
-                             : unknown_word_text("subcommand", rest.front(), subcommands);
+  const auto is_option = [](const std::string& word) { return word.size() > 1 && word.front() == '-'; };
+  if (!subcommands.empty() && !is_option(rest.front()))
+    return unknown_word_text("subcommand", rest.front(), subcommands);
+  for (const auto& word : rest)  // before what may be its value
+    if (is_option(word)) return unknown_word_text("option", word, options);
+  return unknown_word_text("argument", rest.front(), {});
 }
 
 }  // namespace driftloop::config

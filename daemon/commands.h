@@ -14,6 +14,7 @@ Run add_arm(CLI::App& app);
 Run add_eval(CLI::App& app);
 Run add_config(CLI::App& app);
 Run add_status(CLI::App& app);
+Run add_doctor(CLI::App& app);
 Run add_data(CLI::App& app);
 Run add_keygen(CLI::App& app);
 

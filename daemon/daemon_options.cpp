@@ -6,8 +6,6 @@
 #include "config/check.h"
 #include "config/layers.h"
 #include "config/redact.h"
-#include "uplink/keys.h"
-#include "uplink/region.h"
 
 namespace driftloop::daemon {
 namespace fs = std::filesystem;
@@ -120,28 +118,6 @@ DaemonOptions read_options(const fs::path& file, const std::vector<std::string>&
   config::Layers("", file, sets).apply(options);
   fill_in(options);
   return options;
-}
-
-void check_options(const DaemonOptions& o) {
-  const LoopOptions& loop = o.loop;
-  if (!uplink::is_vehicle_id(o.vehicle_id))
-    throw Error("vehicle_id '" + o.vehicle_id +
-                "' must be 1 to 64 characters of [A-Za-z0-9._-]: set vehicle_id");
-  if (o.link.vehicle_id != o.vehicle_id)
-    throw Error("vehicle_id is '" + o.vehicle_id + "' and link.vehicle_id is '" + o.link.vehicle_id +
-                "': leave link.vehicle_id out");
-  if (o.state.empty())
-    throw Error("there is no state folder: set state, or start the service by systemd, which gives one");
-  if (o.camera.uri.empty()) throw Error("there is no camera: set camera.uri, for example v4l2:///dev/video0");
-  if (o.link.station_public_key.empty())
-    throw Error("the station is not known: set link.station_public_key to its key or its .pub file");
-  uplink::load_public_key(o.link.station_public_key);
-  if (o.gate.min_brightness > o.gate.max_brightness)
-    throw Error("gate.min_brightness is greater than gate.max_brightness: no frame would pass");
-  if (!loop.weights.empty() && !fs::is_regular_file(loop.weights))
-    throw Error("there is no weights file " + loop.weights + ": correct loop.weights");
-  if (loop.weights.empty() && loop.warmup_steps > 0 && loop.replay.empty())
-    throw Error("loop.warmup_steps without loop.replay: there is nothing to warm up on");
 }
 
 std::string stored_text(const DaemonOptions& options) {

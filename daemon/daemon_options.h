@@ -60,9 +60,9 @@ void describe(config::Fields& f, DaemonOptions& o);
 /// service ($STATE_DIRECTORY, $CREDENTIALS_DIRECTORY). Throws Error.
 DaemonOptions read_options(const std::filesystem::path& file, const std::vector<std::string>& sets);
 
-/// What each option allows alone is checked on reading; this checks them together and against the world, as
-/// far as that can be done without a camera, a station or the secret key. Throws Error: what, where, what to
-/// do.
+/// What each option allows alone is checked on reading; this refuses what together can never work
+/// (options_check.h, find_contradictions). What the machine lacks is no reason not to start. Throws Error:
+/// what, where, what to do.
 void check_options(const DaemonOptions& options);
 
 /// The settings as they may be stored and shown: YAML with its help, without the passwords of the camera.

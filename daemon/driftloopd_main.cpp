@@ -12,6 +12,7 @@
 #include <iostream>
 
 #include "config/check.h"
+#include "config/command_line.h"
 #include "config/durable_file.h"
 #include "config/layers.h"
 #include "config/redact.h"
@@ -19,6 +20,7 @@
 #include "daemon/daemon_options.h"
 #include "daemon/health.h"
 #include "daemon/learner_thread.h"
+#include "daemon/options_check.h"
 #include "daemon/uplink_thread.h"
 
 namespace driftloop::daemon {
@@ -78,7 +80,7 @@ class Daemon {
       : arguments_(arguments),
         options_(std::move(options)),
         state_(options_.state),
-        status_(state_.status()),
+        status_(state_.status(), state_.path()),
         store_(options_.store),
         outbox_(state_.outbox()),
         gate_(options_.gate),
@@ -138,6 +140,8 @@ class Daemon {
         manager_.ready(status_.line());
         spdlog::info("ready: {}", status_.line());
       }
+      for (const auto owner : {Owner::capture, Owner::adapt, Owner::uplink})
+        status_.trouble(owner, health_.trouble(owner));
       manager_.tick(Clock::now(), health_, status_.line());
       status_.write(Clock::now());
     }
@@ -200,13 +204,21 @@ int run_daemon(const Arguments& arguments) {
     std::cout << config::to_yaml(options, config::Comments::help);
     return 0;
   }
-  check_options(options);
   if (arguments.check) {
+    const Findings found = find_problems(options);
+    const config::Layers layers("", arguments.config_file, arguments.sets);
+    for (const auto& finding : found) {
+      const std::string place = layers.place_of(finding.what);
+      std::cerr << level_name(finding.level) << "  " << (place.empty() ? "" : place + ": ") << finding.what
+                << ": " << finding.text << '\n';
+    }
+    if (any_fails(found)) return 1;
     std::cout << arguments.config_file << ": good; vehicle " << options.vehicle_id << ", camera "
               << config::without_secrets(options.camera.uri) << ", station " << options.link.station_endpoint
               << ", state " << options.state << '\n';
     return 0;
   }
+  check_options(options);
   if (options.link.secret_key_file.empty())
     throw Error("this vehicle has no secret key: set link.secret_key_file (make one with: driftloop keygen)");
   const sigset_t set = our_signals();
@@ -239,12 +251,21 @@ int main(int argc, char** argv) {
       "camera.uri=images:///drive \\\n"
       "                    --set link.station_public_key=station.pub --set link.secret_key_file=car7.key \\\n"
       "                    --set loop.weights=start.safetensors\n"
-      "While it runs:    <state>/status.json says what it does, <state>/rounds.jsonl what each round "
+      "While it runs:    driftloop status says what it does (from /run/driftloop or <state>/status.json), "
+      "<state>/rounds.jsonl what each round "
       "brought,\n"
       "                  <state>/live/ has the live model with its manifest. SIGTERM stops it within 5 s; "
       "started again\n"
       "                  it goes on where it was. SIGHUP reads gate.* and the pace of loop.* again.");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const std::string slip =
+        error.get_exit_code() == 0 ? "" : config::unknown_word_of(app);  // 0: help was asked for
+    if (slip.empty()) return app.exit(error);
+    std::cerr << "driftloopd: " << slip << '\n';
+    return 2;
+  }
   daemon::set_up_log();
   try {
     return daemon::run_daemon(arguments);

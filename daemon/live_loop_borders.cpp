@@ -10,6 +10,7 @@
 #include "config/check.h"
 #include "daemon/live_loop.h"
 #include "daemon/manifest.h"
+#include "daemon/start_weights.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -47,12 +48,18 @@ LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
     parts_.status.at_least(place_.bytes_sent, place_.bytes_received);
     if (!place_.last_record.empty())
       shown_.last_verdict = nlohmann::json::parse(place_.last_record).at("verdict").get<std::string>();
+    if (const auto notice = look_at_start_weights(parts_.state.path(), loop.weights, Began::earlier);
+        !notice.empty())
+      spdlog::warn("{}", notice);
     spdlog::info("resumed in round {} at step {} on {}", place_.round, engine_.step(), shown_.device);
   } else if (publication_.round() || !loop.weights.empty()) {
     // Published, but no state that can be read: both slots are damaged.
     const std::string weights = publication_.round() ? publication_.weights().string() : loop.weights;
     engine_.load_weights(weights);
     take_up_memory();
+    if (const auto notice = look_at_start_weights(parts_.state.path(), loop.weights, Began::now);
+        !notice.empty())
+      spdlog::warn("{}", notice);
     save(Extent::all);
     has_model_ = true;
     spdlog::info("started from {} on {}", weights, shown_.device);

@@ -1,7 +1,6 @@
-// `driftloop config`, `status`, `data` and `keygen`.
+// `driftloop config`, `data` and `keygen`.
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "adapt/data/streetsim/streetsim.h"
 #include "config/check.h"
@@ -45,20 +44,6 @@ Run add_config(CLI::App& app) {
       text = config::to_yaml(options, config::Comments::help);
     }
     std::fputs(text.c_str(), stdout);
-    return 0;
-  };
-}
-
-Run add_status(CLI::App& app) {
-  auto* command = app.add_subcommand("status", "what the daemon on this machine is doing");
-  auto state = std::make_shared<std::string>("/var/lib/driftloop");
-  command->add_option("--state", *state, "its state folder")->capture_default_str();
-  return [state] {
-    const fs::path file = fs::path(*state) / "status.json";
-    if (!fs::exists(file))
-      throw Error("no " + file.string() +
-                  ": the daemon has not run with this state folder; is --state right?");
-    std::puts(nlohmann::json::parse(config::read_file(file)).dump(2).c_str());
     return 0;
   };
 }

@@ -10,7 +10,9 @@ namespace {
 
 constexpr double kTrustShare =
     0.05;  // of a stage: from here on its own measure counts more than the expectation
-constexpr double kLeastMeasured = 0.02;  // of the run's expected time: before that nothing is said
+constexpr double kTrustOfRun = 0.003;    // the same of the run, when a stage speaks for the others
+constexpr double kLeastMeasured = 0.05;  // of the run, in weighty stages: before that nothing is said
+constexpr double kWeighty = 0.1;         // of the run
 constexpr double kOverdue = 0.05;  // of a stage that takes longer than it should: it is never "nearly over"
 constexpr double kSmoothShare = 0.15;  // of the time left: over so long a change of the estimate is spread
 constexpr double kSmoothLeastS = 3;
@@ -76,16 +78,20 @@ void StagePlan::finish(double now_s) {
   finished_ = true;
 }
 
-/// Measured seconds to expected ones, over everything that was done; 1 while that is nothing.
+/// Measured seconds to expected ones, 1 while there are none. A later stage counts more than those before it,
+/// by how much of it was seen: what was rendered in a second says little of hours of training.
 double StagePlan::speed() const {
-  double measured = 0, expected = 0;
+  double speed = 1, all = 0;
+  for (const Stage& stage : stages_) all += left_units(stage.plan, stage.skipped) * stage.plan.unit_s;
   for (std::size_t i = 0; i <= current_; ++i) {
     const Stage& stage = stages_[i];
-    if (stage.done <= 0) continue;
-    measured += i < current_ ? stage.took_s : stage.news_s - stage.began_s;
-    expected += stage.done * stage.plan.unit_s;
+    const double measured = i < current_ ? stage.took_s : stage.news_s - stage.began_s;
+    const double expected = stage.done * stage.plan.unit_s;
+    if (expected <= 0 || measured <= 0) continue;
+    const double trust = expected / (expected + kTrustOfRun * all);
+    speed = trust * measured / expected + (1 - trust) * speed;
   }
-  return expected > 0 && measured > 0 ? measured / expected : 1;
+  return speed;
 }
 
 double StagePlan::left_of_current(double now_s) const {
@@ -104,23 +110,27 @@ double StagePlan::left_of_current(double now_s) const {
 
 Remaining StagePlan::remaining(double now_s) {
   if (finished_) return {1, 0, true};
-  double left = left_of_current(now_s), to_come = 0, expected_done = 0, expected_all = 0;
+  const auto expected_of = [](const Stage& stage) {
+    return left_units(stage.plan, stage.skipped) * stage.plan.unit_s;
+  };
+  double left = left_of_current(now_s), to_come = 0, measured = 0, expected_all = 0, expected_done = 0;
+  for (const Stage& stage : stages_) expected_all += expected_of(stage);
   for (std::size_t i = 0; i < stages_.size(); ++i) {
-    const double expected = left_units(stages_[i].plan, stages_[i].skipped) * stages_[i].plan.unit_s;
-    expected_all += expected;
-    expected_done += stages_[i].done * stages_[i].plan.unit_s;
-    if (i > current_) to_come += expected;
+    const double done_s = stages_[i].done * stages_[i].plan.unit_s;
+    expected_done += done_s;
+    if (expected_of(stages_[i]) >= kWeighty * expected_all) measured += done_s;
+    if (i > current_) to_come += expected_of(stages_[i]);
   }
   left += to_come * speed();
   Remaining result;
-  result.known = expected_done >= kLeastMeasured * expected_all;
+  result.known = has_smooth_ || measured >= kLeastMeasured * expected_all;
   if (!result.known) {
     result.share = expected_all > 0 ? expected_done / expected_all : 0;
     return result;
   }
   const double end_s = now_s + left;
   if (!has_smooth_) smooth_end_s_ = end_s;
-  const double over_s = std::max(kSmoothLeastS, kSmoothShare * left);
+  const double over_s = std::max(kSmoothLeastS, kSmoothShare * std::min(left, smooth_end_s_ - now_s));
   if (has_smooth_)
     smooth_end_s_ += (end_s - smooth_end_s_) * (1 - std::exp((smoothed_at_s_ - now_s) / over_s));
   has_smooth_ = true;

@@ -1,5 +1,6 @@
 #include "daemon/state_folder.h"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -32,7 +33,22 @@ std::uintmax_t bytes_in(const fs::path& folder) {
 
 StateFolder::StateFolder(fs::path path)
     : path_(std::move(path)),
-      lock_(path_, "driftloopd", "stop that one, or give this one its own state folder") {}
+      lock_(path_, "driftloopd", "stop that one, or give this one its own state folder") {
+  for (const auto& folder : {path_, model(), warmup(), path_ / "models", path_ / "live"})
+    config::sweep_leftovers(folder);
+  if (!runtime_folder().empty()) config::sweep_leftovers(runtime_folder());
+}
+
+fs::path runtime_folder() {
+  const char* value = std::getenv("RUNTIME_DIRECTORY");
+  const std::string text = value ? value : "";
+  return text.substr(0, text.find(':'));
+}
+
+fs::path StateFolder::status() const {
+  const fs::path runtime = runtime_folder();
+  return (runtime.empty() ? path_ : runtime) / "status.json";
+}
 
 fs::path StateFolder::round_weights(int round) const {
   return path_ / "models" / ("round_" + std::to_string(round) + ".safetensors");

@@ -8,10 +8,15 @@
 
 namespace driftloop::daemon {
 
+/// $RUNTIME_DIRECTORY, "" without one. (systemd gives several folders as one text with colons; the first is
+/// ours.)
+std::filesystem::path runtime_folder();
+
 /// Held by one daemon at a time, until its end, however it ends.
 class StateFolder {
  public:
-  /// Makes the folder when missing. Throws Error when it cannot be used or another daemon has it.
+  /// Makes the folder when missing and clears away what a killed daemon was writing. Throws Error when it
+  /// cannot be used or another daemon has it.
   explicit StateFolder(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -21,7 +26,9 @@ class StateFolder {
   std::filesystem::path warmup() const { return path_ / "warmup"; }  // the same, before the first model
   std::filesystem::path round_weights(int round) const;
   std::filesystem::path rounds() const { return path_ / "rounds.jsonl"; }
-  std::filesystem::path status() const { return path_ / "status.json"; }
+  /// What the daemon says of itself: in $RUNTIME_DIRECTORY where a service has one (memory, not flash), else
+  /// in here.
+  std::filesystem::path status() const;
   std::filesystem::path capture() const { return path_ / "capture.json"; }
   std::filesystem::path config() const { return path_ / "config.yaml"; }  // as in effect
 

@@ -24,6 +24,11 @@ torch::Device resolve_device(const std::string& name) {
     if (device.is_cuda() && !torch::cuda::is_available())
       throw Error("device: " + name +
                   " was asked for, but LibTorch sees no CUDA GPU here; use device: cpu or auto");
+    if (device.is_cuda() && device.index() >= static_cast<int>(torch::cuda::device_count()))
+      throw Error("device: " + name + " was asked for, but there are only " +
+                  std::to_string(torch::cuda::device_count()) + " GPUs here, counted from 0");
+    if (!device.is_cuda() && !device.is_cpu())
+      throw Error("device: '" + name + "' is not supported; use cpu, cuda, cuda:1 or auto");
     return device;
   } catch (const c10::Error& error) {
     if (is_out_of_memory(error)) throw;

@@ -92,9 +92,6 @@ TEST_F(LiveOptions, MistakesNameTheKeyAndTheRemedy) {
   o.link.station_public_key = (folder_ / "nowhere.pub").string();
   EXPECT_THAT(problem_of(o), HasSubstr("nowhere.pub"));
   o = good();
-  o.loop.weights = (folder_ / "nowhere.safetensors").string();
-  EXPECT_THAT(problem_of(o), HasSubstr("loop.weights"));
-  o = good();
   o.state.clear();
   EXPECT_THAT(problem_of(o), HasSubstr("state folder"));
   o = good();

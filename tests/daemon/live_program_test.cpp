@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "config/durable_file.h"
 #include "daemon/state_folder.h"
@@ -37,6 +38,7 @@ class Program : public testing::Test {
     unsetenv("STATE_DIRECTORY");
     const auto keys = uplink::generate_keys();
     uplink::save_keys(keys, folder_.path(), "car7");
+    uplink::save_keys(uplink::generate_keys(), folder_.path(), "station");
     std::filesystem::create_directories(folder_ / "drive");
     write(good_);
   }
@@ -46,11 +48,14 @@ class Program : public testing::Test {
   test::TempFolder folder_;
   std::string good_ =
       "vehicle_id: car7\nstate: " + (folder_ / "state").string() + "\ncamera:\n  uri: images://" +
-      (folder_ / "drive").string() + "\nlink:\n  station_public_key: " + (folder_ / "car7.pub").string() +
+      (folder_ / "drive").string() + "\nlink:\n  station_public_key: " + (folder_ / "station.pub").string() +
       "\n  secret_key_file: " + (folder_ / "car7.key").string() + "\n  station_endpoint: tcp://127.0.0.1:1\n";
+  std::string start_ = "loop:\n  replay: streetsim:game?frames=4\n  warmup_steps: 2\n";
 };
 
 TEST_F(Program, GoodSettingsAreGoodAndNothingIsMade) {
+  std::ofstream(folder_ / "drive" / "a.jpg") << "a camera is not read from when settings are looked at";
+  write(good_ + start_);
   const auto outcome = run(file() + " --check-config");
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("good; vehicle car7"));
@@ -73,6 +78,19 @@ TEST_F(Program, BadSettingsAreOneLineWithItsPlace) {
   EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
 }
 
+TEST_F(Program, EveryMistakeIsALineWithItsKeyAndPlace) {
+  write(good_ + start_ + "  weights:\nengine:\n  device: tpu\n");
+  const auto outcome = run(file() + " --check-config --set link.station_endpoint=nonsense");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output,
+              testing::ContainsRegex("fail  .*d.yaml:14:11: engine.device: 'tpu' is no device"));
+  EXPECT_THAT(outcome.output,
+              HasSubstr("fail  --set link.station_endpoint=nonsense: link.station_endpoint:"));
+  EXPECT_THAT(outcome.output, testing::ContainsRegex("fail  .*d.yaml:4:8: camera.uri: .*there is no .jpg"));
+  EXPECT_THAT(outcome.output, testing::Not(HasSubstr("good; vehicle")));
+  EXPECT_THAT(outcome.output, testing::Not(HasSubstr("null"))) << "a blank value is not a file called null";
+}
+
 TEST_F(Program, MissingFileIsNamed) {
   const auto outcome = run("--config " + (folder_ / "nowhere.yaml").string() + " --check-config");
   EXPECT_EQ(outcome.status, 1);
@@ -89,7 +107,7 @@ TEST_F(Program, SecondDaemonOnOneStateIsRefused) {
 TEST_F(Program, HelpTeaches) {
   const auto outcome = run("--help");
   EXPECT_EQ(outcome.status, 0);
-  for (const char* word : {"loop.weights", "status", "SIGHUP", "--check-config", "live/"})
+  for (const char* word : {"loop.weights", "driftloop status", "SIGHUP", "--check-config"})
     EXPECT_THAT(outcome.output, HasSubstr(word));
 }
 

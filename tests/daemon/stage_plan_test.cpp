@@ -85,6 +85,32 @@ TEST(StagePlan, AStageThatIsHalfAgainAsLongAsExpectedMakesNoJump) {
   EXPECT_LT(seen.largest_share, 1);
 }
 
+TEST(StagePlan, AQuickBeginningPromisesNothing) {
+  auto truth = slower_by(6);
+  truth[0].unit_s /=
+      30;  // what is rendered is rendered five times as fast as expected, all else is six times as slow
+  StagePlan plan(kPlan, 0);
+  const Watched seen = play(plan, truth);
+  EXPECT_LT(seen.largest_rise, 0.1);
+  EXPECT_LT(seen.largest_error, 0.15);
+}
+
+TEST(StagePlan, ASmallStageDoesNotSpeakForTheRun) {
+  const std::vector<PlannedStage> plan_of_a_short_run = {{"rendering", 120, 0.013},
+                                                         {"warm-up", 60, 0.05},
+                                                         {"arms", 60, 0.1},
+                                                         {"scoring", 3, 1.5},
+                                                         {"pictures", 6, 1}};
+  std::vector<Truth> truth;
+  for (const auto& stage : plan_of_a_short_run)
+    truth.push_back({stage.name, stage.units, 20 * stage.unit_s, 1});
+  truth[0].unit_s /= 20;
+  StagePlan plan(plan_of_a_short_run, 0);
+  const Watched seen = play(plan, truth);
+  EXPECT_LT(seen.largest_rise, 0.05);
+  EXPECT_LT(seen.largest_error, 0.15);
+}
+
 TEST(StagePlan, TheLastStageCountsAlsoWithoutNews) {
   auto truth = slower_by(1);
   truth[4].news_every = 100;  // says nothing until it is over

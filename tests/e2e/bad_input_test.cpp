@@ -192,6 +192,25 @@ TEST_F(BadInput, UnknownNamesOnTheCommandLine) {
   EXPECT_FALSE(fs::exists(out)) << "a folder was made before the mistake was seen";
 }
 
+TEST_F(BadInput, MistypedWordsAreNamedWithTheNearest) {
+  refused({kDriftloop, "doctr"}, {"unknown subcommand 'doctr'", "did you mean 'doctor'"});
+  refused({kDriftloop, "statsu", "--json"}, {"unknown subcommand 'statsu'", "did you mean 'status'"});
+  refused({kDriftloop, "status", "--jsno"}, {"unknown option '--jsno'", "did you mean '--json'"});
+  refused({kDriftloop, "config", "shwo"}, {"unknown subcommand 'shwo'", "did you mean 'show'"});
+  refused({kDriftloop, "xyzzyxyzzy"}, {"unknown subcommand 'xyzzyxyzzy'", "doctor", "status"});
+  refused({kDriftloopd, "--confg", "x.yaml"}, {"unknown option '--confg'", "did you mean '--config'"});
+  refused({kDriftloopd, "start"}, {"unknown argument 'start'"});
+  refused({kStation, "rnu"}, {"unknown subcommand 'rnu'", "did you mean 'run'"});
+  refused({kStation, "run", "--alow=x"}, {"unknown option '--alow=x'", "did you mean '--allow'"});
+}
+
+TEST_F(BadInput, AStatusThatIsNotThere) {
+  refused({kDriftloop, "status", "--state", (folder_ / "none").string()},
+          {(folder_ / "none" / "status.json").string(), "is --state right?"});
+  fs::create_directories(folder_ / "odd" / "status.json");
+  refused({kDriftloop, "status", "--state", (folder_ / "odd").string()}, {"status.json"});
+}
+
 TEST_F(BadInput, UnknownKeyInAFileIsNamedWithItsPlace) {
   const fs::path file = folder_ / "run.yaml";
   std::ofstream(file) << "title: x\nengine:\n  trian:\n    rate: 1\n";
