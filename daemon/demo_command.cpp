@@ -24,8 +24,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kPictureRows = 4;
-constexpr double kRenderS = 0.04,
-                 kScoringS = 3;  // expected, of a frame and of a model: for the progress line
+// Expected seconds of a frame and of a model, for the progress line.
+constexpr double kRenderS = 0.013, kScoringS = 1;
 constexpr int kTimedSteps = 12;  // of --minutes: how fast this machine is
 
 struct DemoArguments {

@@ -291,6 +291,53 @@ TEST(LogLimit, AHundredSecondsOfFlappingAreElevenLines) {
     limit.pass(std::string(static_cast<std::size_t>(i), 'x'), {});  // bounded kinds
 }
 
+cv::Mat noise_rgb(int seed) {
+  cv::Mat image(240, 320, CV_8UC3);
+  cv::RNG(static_cast<std::uint64_t>(seed)).fill(image, cv::RNG::UNIFORM, 0, 255);
+  return image;
+}
+
+TEST_F(LiveCapture, AStoreThatWasFullIsNotSaidToBeFullForEver) {
+  auto options = store_options();
+  options.quota_bytes = 1'500'000;
+  capture::FrameStore store(options);
+  std::vector<std::string> kept;
+  for (int i = 0; i < 100; ++i) {
+    capture::Frame frame;
+    frame.name = "old_" + std::to_string(i);
+    frame.image_rgb = noise_rgb(i);
+    const auto put = store.put(frame);
+    if (put.status == capture::PutStatus::full) break;
+    store.mark_unsent(put.id);  // never evicted
+    kept.push_back(put.id);
+  }
+  ASSERT_LT(kept.size(), 100u) << "the store did not fill";
+  std::filesystem::create_directories(folder_ / "drive");
+  cv::imwrite((folder_ / "drive" / "new.png").string(), noise_rgb(1000));
+  LiveStatus status(folder_ / "status.json");
+  auto look = std::chrono::steady_clock::now();
+  const auto message = [&] {
+    look += std::chrono::hours(1);  // it writes once a second at most
+    status.write(look);
+    return nlohmann::json::parse(config::read_file(folder_ / "status.json"))["camera"]["message"]
+        .get<std::string>();
+  };
+  health_.emplace();
+  News news;
+  capture::SourceOptions camera;
+  camera.uri = "images://" + (folder_ / "drive").string();
+  const CaptureParts parts{camera, folder_ / "capture.json", gate_, store, status, *health_, news};
+  auto thread =
+      start_owner(Owner::capture, *health_, [&](std::stop_token stop) { run_capture(parts, stop); });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (message().empty() && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_THAT(message(), testing::HasSubstr("quota"));
+  for (const auto& id : kept) store.mark_sent(id);
+  thread.join();
+  EXPECT_EQ(message(), "");
+}
+
 TEST_F(LiveCapture, GateKeepsCopiesOut) {
   write_drive(folder_ / "drive", 1);
   std::filesystem::copy_file(folder_ / "drive" / "drive_000000.png", folder_ / "drive" / "drive_000001.png");
