@@ -217,8 +217,7 @@ MergeReport Engine::merge(std::span<const RegionLabel> labels) try {
 JudgeReport Engine::judge() try {
   Impl& s = *impl_;
   const auto promote = [&] {
-    copy_weights(s.trainer.teacher(), *s.live);
-    s.live_digest.clear();
+    s.set_live([&] { copy_weights(s.trainer.teacher(), *s.live); });
     return Verdict::promoted;
   };
   JudgeReport report;

@@ -10,15 +10,18 @@
 
 namespace driftloop::adapt {
 
-/// A folder with the whole state and, beside it, the newer memory of what was asked and answered.
+/// A folder with the state, the live model that it names (a file of its own, because it changes with a
+/// promotion alone), and the newer memory of what was asked and answered.
 struct StateStore {
   explicit StateStore(const std::filesystem::path& path)
-      : folder(path), state(path, "state"), memory(path, "memory") {}
+      : folder(path), state(path, "state"), live(path, "live"), memory(path, "memory") {}
   std::uint64_t next_revision() const {
-    return std::max(state.newest_revision(), memory.newest_revision()) + 1;
+    return std::max({state.newest_revision(), live.newest_revision(), memory.newest_revision()}) + 1;
   }
   std::filesystem::path folder;
-  Slots state, memory;
+  Slots state, live, memory;
+  /// Of the live model that the engine has now; 0 = it is not stored here.
+  std::uint64_t live_revision = 0;
 };
 
 struct Engine::Impl {
@@ -38,6 +41,9 @@ struct Engine::Impl {
   void note_looked_at(const std::vector<PoolFrame>& frames);
 
   StateStore& store(const std::filesystem::path& folder);
+  /// Every change of the live model goes through here.
+  void set_live(const std::function<void()>& change);
+  void load_live(const TensorFile& state, StateStore& from);
   /// Which model, classes and seed, which frames were looked at, and the owner's note.
   void put_identity(TensorFile& file) const;
   /// The last two of put_identity().

@@ -10,6 +10,8 @@
 namespace driftloop::adapt {
 namespace {
 
+constexpr const char* kLiveRevision = "live_revision";  // metadata of a state
+
 /// Metadata of a weights file: enough to rebuild the net without a configuration.
 std::string model_text(const EngineOptions& options) {
   return config::to_yaml(options.model);
@@ -49,16 +51,47 @@ void Engine::Impl::require_identity(const TensorFile& file, const std::filesyste
   require("seed", std::to_string(seed));
 }
 
+void Engine::Impl::set_live(const std::function<void()>& change) {
+  if (open_store) open_store->live_revision = 0;
+  live_digest.clear();
+  change();
+}
+
+/// In the state itself when it is the teacher (or the state is of an earlier form), else in the file that the
+/// state names. Should that be damaged, the live model before it is the next best that is known to be good.
+void Engine::Impl::load_live(const TensorFile& state, StateStore& from) {
+  from.live_revision = 0;
+  const auto named = state.metadata.find(kLiveRevision);
+  if (named == state.metadata.end()) return get_net(state, stored_prefix("live.", state), from.folder, *live);
+  const auto stored = from.live.load(std::stoull(named->second));
+  if (!stored)
+    throw Error("the live model in " + from.folder.string() +
+                " cannot be read; give its weights to a new state folder, or restore the files live_*");
+  get_net(stored->content, "live.", from.folder, *live);
+  if (std::to_string(stored->revision) == named->second) from.live_revision = stored->revision;
+}
+
 void Engine::save(const std::filesystem::path& folder) const {
   Impl& s = *impl_;
   needing_memory("save the state", s.device, [&] {
-    TensorFile file;
+    auto& store = s.store(folder);
+    TensorFile file, live;
     s.trainer.save(file);
     put_net(*s.live, "live.", file);
     drop_copies("live.", "teacher.", file);
+    for (auto it = file.tensors.lower_bound("live.");
+         it != file.tensors.end() && it->first.starts_with("live.");)
+      live.tensors.insert(file.tensors.extract(it++));
+    if (!live.tensors.empty()) {
+      if (store.live_revision == 0) {
+        const std::uint64_t revision = store.next_revision();
+        store.live.save(std::move(live), revision);
+        store.live_revision = revision;
+      }
+      file.metadata[kLiveRevision] = std::to_string(store.live_revision);
+    }
     s.labels.save(file);
     s.put_identity(file);
-    auto& store = s.store(folder);
     store.state.save(std::move(file), store.next_revision());
   });
 }
@@ -87,7 +120,7 @@ bool Engine::load(const std::filesystem::path& folder) {
     if (newer) s.require_identity(memory->content, folder);
     const auto& told = newer ? memory->content : state->content;
     s.trainer.load(state->content, folder);
-    get_net(state->content, stored_prefix("live.", state->content), folder, *s.live);
+    s.load_live(state->content, store);
     s.labels.load(told);
     s.take_notes(told);
     s.live_digest.clear();
@@ -137,8 +170,8 @@ void Engine::save_weights(const std::filesystem::path& file) const {
 
 void Engine::load_weights(const std::filesystem::path& file) {
   needing_memory("load " + file.string(), impl_->device, [&] {
-    impl_->live_digest.clear();
-    get_net(read_safetensors(file), "", file, *impl_->live);
+    const TensorFile content = read_safetensors(file);
+    impl_->set_live([&] { get_net(content, "", file, *impl_->live); });
     impl_->trainer.restart_from(*impl_->live);
   });
 }

@@ -74,30 +74,50 @@ std::uint64_t Slots::newest_revision() const {
   return newest;
 }
 
+/// What verifies in this slot.
+std::optional<Slots::Stored> Slots::read(int slot) const {
+  const auto sealed = seal(slot);
+  if (!sealed) return std::nullopt;
+  try {
+    auto [content, digest] = read_safetensors_with_digest(file(slot, ".safetensors"));
+    if (digest != sealed->digest) return std::nullopt;
+    const auto stated = content.metadata.find(kRevision);  // states before this key have the seal alone
+    const std::uint64_t revision = stated == content.metadata.end()
+                                       ? sealed->revision
+                                       : number_of(stated->second).value_or(sealed->revision);
+    return Stored{std::move(content), revision};
+  } catch (const Error&) {
+    return std::nullopt;  // missing or damaged
+  }
+}
+
 std::optional<Slots::Stored> Slots::load() {
   newest_.reset();
   int found = kNone;
   std::optional<Stored> best;
   for (const int slot : by_age()) {
+    auto stored = read(slot);
+    if (!stored || (best && best->revision >= stored->revision)) continue;
     const auto sealed = seal(slot);
-    if (!sealed) continue;
-    try {
-      auto [content, digest] = read_safetensors_with_digest(file(slot, ".safetensors"));
-      if (digest != sealed->digest) continue;
-      const auto stated = content.metadata.find(kRevision);  // states before this key have the seal alone
-      const std::uint64_t revision = stated == content.metadata.end()
-                                         ? sealed->revision
-                                         : number_of(stated->second).value_or(sealed->revision);
-      if (best && best->revision >= revision) continue;
-      found = slot;
-      best = Stored{std::move(content), revision};
-      if (revision == sealed->revision) break;  // else the seal's number is damaged: the other may be newer
-    } catch (const Error&) {
-      continue;  // missing or damaged
-    }
+    found = slot;
+    best = std::move(stored);
+    if (sealed && best->revision == sealed->revision)
+      break;  // else its number is damaged: is the other newer?
   }
   newest_ = found;
   return best;
+}
+
+std::optional<Slots::Stored> Slots::load(std::uint64_t revision) {
+  for (const int slot : by_age()) {
+    const auto sealed = seal(slot);
+    if (!sealed || sealed->revision != revision) continue;
+    auto stored = read(slot);
+    if (!stored || stored->revision != revision) continue;
+    newest_ = slot;
+    return stored;
+  }
+  return load();
 }
 
 /// Without load() the newest slot is read once, for its digest: a damaged one must not make save() overwrite

@@ -23,6 +23,9 @@ class Slots {
   /// The newest content that verifies, read once; nothing when there is none. A slot that does not verify is
   /// left as it is. Throws what reading throws for another reason than the file (no memory).
   std::optional<Stored> load();
+  /// The content of this revision where it still verifies, else as load(). What it gives is what the next
+  /// save() leaves alone.
+  std::optional<Stored> load(std::uint64_t revision);
 
   /// Writes into the slot that does not hold the newest valid content; what was written is not read back.
   /// `revision` is above newest_revision(). Throws Error (disk full): the other slot is untouched.
@@ -44,6 +47,7 @@ class Slots {
   /// Slots with a seal and a file, the newest first.
   std::vector<int> by_age() const;
   int newest();
+  std::optional<Stored> read(int slot) const;
 
   std::filesystem::path folder_;
   std::string name_;

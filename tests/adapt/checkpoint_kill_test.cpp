@@ -93,6 +93,7 @@ class CheckpointKill : public testing::Test {
       engine.set_note(std::to_string(std::stoll(engine.note()) + 1));
       const bool everything = random() % 2 == 0;
       if (everything) engine.train({1});
+      if (everything && random() % 3 == 0) engine.judge();  // promotes: the live model is another
       if (turn == 0) acknowledged.turns = 0;
       everything ? engine.save(folder_ / "state") : engine.save_memory(folder_ / "state");
       if (everything) acknowledged.state = engine.step();

@@ -332,7 +332,8 @@ TEST_F(EngineTest, ASaveReadsNothingBackAndStoresEqualNetsOnce) {
   engine.save(state);
   const auto trained = std::filesystem::file_size(state / "state_b.safetensors");
   EXPECT_LT(3 * first, trained) << "student, teacher and live model are one at the start";
-  EXPECT_LE(static_cast<std::int64_t>(trained), engine.state_bytes());
+  EXPECT_LE(static_cast<std::int64_t>(trained + std::filesystem::file_size(state / "live_a.safetensors")),
+            engine.state_bytes());
   EXPECT_GT(static_cast<std::int64_t>(trained), engine.state_bytes() / 2);
   const std::int64_t before = bytes_read();
   engine.save(state);
@@ -345,6 +346,50 @@ TEST_F(EngineTest, ASaveReadsNothingBackAndStoresEqualNetsOnce) {
   Engine back = make(tiny());
   ASSERT_TRUE(back.load(state));
   EXPECT_EQ(back.note(), "third");
+}
+
+/// The live model is a file of its own; each state finds the one that it was saved with.
+TEST_F(EngineTest, TheLiveModelIsWrittenOnceAPromotion) {
+  const auto state = folder_ / "state";
+  EngineOptions options = tiny();
+  options.guard.enabled = false;
+  Engine engine = make(options);
+  engine.train({1});
+  engine.judge();
+  const std::string first_live = weights_of(engine);
+  engine.train({1});
+  engine.save(state);
+  const auto written = std::filesystem::last_write_time(state / "live_a.safetensors");
+  engine.train({1});
+  engine.save(state);
+  EXPECT_EQ(std::filesystem::last_write_time(state / "live_a.safetensors"), written);
+  EXPECT_FALSE(std::filesystem::exists(state / "live_b.safetensors"));
+  engine.judge();
+  engine.train({1});
+  const auto before = folder_ / "before";
+  std::filesystem::copy(state, before, std::filesystem::copy_options::recursive);
+  engine.save(state);
+  // A death after the live model's file and before the state's: the state finds its own live model.
+  for (const char* name : {"live_b.safetensors", "live_b.seal"})
+    std::filesystem::copy(state / name, before / name);
+  Engine back = make(options);
+  ASSERT_TRUE(back.load(before));
+  EXPECT_TRUE(weights_of(back) == first_live);
+  back.judge();
+  back.train({1});
+  back.save(before);  // must not overwrite what the newest state but one names
+  ASSERT_TRUE(back.load(state));
+  EXPECT_TRUE(weights_of(back) == weights_of(engine));
+  std::filesystem::resize_file(state / "live_b.safetensors", 10);
+  ASSERT_TRUE(back.load(state)) << "the live model before it stands in";
+  EXPECT_TRUE(weights_of(back) == first_live);
+  std::filesystem::resize_file(state / "live_a.safetensors", 10);
+  try {
+    back.load(state);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cannot be read"));
+  }
 }
 
 TEST_F(EngineTest, AStopTokenEndsTrainingAtAStep) {
