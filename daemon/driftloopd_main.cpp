@@ -198,8 +198,18 @@ class Daemon {
   std::jthread uplink_, capture_, adapt_;
 };
 
+/// What no restart can mend: systemd does not try (RestartPreventExitStatus=). sysexits.h, EX_CONFIG.
+constexpr int kBadSettings = 78;
+
 int run_daemon(const Arguments& arguments) {
-  DaemonOptions options = read_options(arguments.config_file, arguments.sets);
+  DaemonOptions options;
+  try {
+    options = read_options(arguments.config_file, arguments.sets);
+    if (!arguments.show && !arguments.check) check_options(options);
+  } catch (const Error& error) {
+    std::cerr << "driftloopd: " << config::without_secrets(error.what()) << '\n';
+    return arguments.show || arguments.check ? 1 : kBadSettings;
+  }
   if (arguments.show) {
     std::cout << config::to_yaml(options, config::Comments::help);
     return 0;
@@ -218,9 +228,6 @@ int run_daemon(const Arguments& arguments) {
               << ", state " << options.state << '\n';
     return 0;
   }
-  check_options(options);
-  if (options.link.secret_key_file.empty())
-    throw Error("this vehicle has no secret key: set link.secret_key_file (make one with: driftloop keygen)");
   const sigset_t set = our_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);  // before any thread: all of them inherit it
   return Daemon(arguments, std::move(options)).run();

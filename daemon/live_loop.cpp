@@ -221,7 +221,9 @@ void LiveLoop::publish() {
 void LiveLoop::save(Extent extent) {
   const Stopwatch watch(place_.seconds.save);
   std::string problem;
-  while (!(problem = parts_.state.space_problem()).empty()) {
+  // A state is written beside the old ones, and the live model is published after it.
+  const auto needed = extent == Extent::all ? 2 * engine_.state_bytes() : engine_.memory_bytes();
+  while (!(problem = parts_.state.space_problem(needed)).empty()) {
     show(shown_.phase, problem);
     if (stopping()) return;
     rest();

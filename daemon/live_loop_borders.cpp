@@ -99,6 +99,10 @@ bool LiveLoop::first_model() {
           shown_.step = step;
           parts_.status.loop(shown_);
         });
+    if (report.out_of_memory) {
+      if (!wait_for_memory("no memory for a training step of even one image")) break;
+      continue;
+    }
     if (report.gave_up || (report.steps == 0 && !report.stopped))
       throw Error("warm-up on " + loop.replay +
                   " does not learn: its loss is not finite; lower engine.train.rate");

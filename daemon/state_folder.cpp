@@ -18,23 +18,12 @@ int round_of(const std::string& line) {
   return j.is_object() && j.contains("round") && j["round"].is_number_integer() ? j["round"].get<int>() : -1;
 }
 
-std::uintmax_t bytes_in(const fs::path& folder) {
-  std::uintmax_t bytes = 0;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    const auto size = fs::file_size(it->path(), ignored);
-    if (!ignored) bytes = std::max(bytes, size);
-  }
-  return bytes;
-}
-
 }  // namespace
 
 StateFolder::StateFolder(fs::path path)
     : path_(std::move(path)),
       lock_(path_, "driftloopd", "stop that one, or give this one its own state folder") {
-  for (const auto& folder : {path_, model(), warmup(), path_ / "models", path_ / "live"})
+  for (const auto& folder : {path_, model(), warmup(), path_ / "models", path_ / "published"})
     config::sweep_leftovers(folder);
   if (!runtime_folder().empty()) config::sweep_leftovers(runtime_folder());
 }
@@ -54,11 +43,10 @@ fs::path StateFolder::round_weights(int round) const {
   return path_ / "models" / ("round_" + std::to_string(round) + ".safetensors");
 }
 
-std::string StateFolder::space_problem() const {
+std::string StateFolder::space_problem(std::int64_t bytes) const {
   std::error_code error;
   const auto space = fs::space(path_, error);
-  // A checkpoint is written beside the old ones: one more of the largest there is, and the live model.
-  const std::uintmax_t needed = kLeastFree + 2 * bytes_in(model());
+  const std::uintmax_t needed = kLeastFree + static_cast<std::uintmax_t>(bytes);
   if (error || space.available >= needed) return {};
   return "the disk of " + path_.string() + " is full (" + std::to_string(space.available >> 20) +
          " MiB free, " + std::to_string(needed >> 20) +

@@ -32,8 +32,8 @@ class StateFolder {
   std::filesystem::path capture() const { return path_ / "capture.json"; }
   std::filesystem::path config() const { return path_ / "config.yaml"; }  // as in effect
 
-  /// "" while the disk has room for one more state of the model, else one line that says it has not.
-  std::string space_problem() const;
+  /// "" while the disk has room for `bytes` more, else one line that says it has not.
+  std::string space_problem(std::int64_t bytes) const;
 
  private:
   std::filesystem::path path_;

@@ -30,6 +30,9 @@ std::unique_ptr<uplink::VehicleLink> open_link(const UplinkParts& parts, const s
   std::string said;
   while (!stop.stop_requested()) {
     try {
+      if (parts.link.secret_key_file.empty())
+        throw Error(
+            "this vehicle has no secret key: set link.secret_key_file (make one with: driftloop keygen)");
       auto link = std::make_unique<uplink::VehicleLink>(parts.link, parts.outbox);
       parts.health.recovered(Owner::uplink);
       return link;
