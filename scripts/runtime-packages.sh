@@ -27,10 +27,14 @@ owner_of() {  # of a file; dpkg may know it under /lib where the loader says /us
 }
 packages=()
 [[ ! -x $build/driftloopd ]] || packages+=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
+libraries=$(ldd "${programs[@]}" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' | sort -u)
+torch=$(awk '$1 == "libtorch_cpu.so" {print $2; exit}' <<<"$libraries")
+wheels=${torch:+$(realpath "$(dirname "$torch")/../..")/}  # LibTorch and NVIDIA's libraries beside it
 while read -r name file; do
-  [[ $direct == *" $name "* && $name != libtorch* && $name != libc10* ]] || continue
+  [[ $direct == *" $name "* ]] || continue
+  [[ -z $wheels || $(realpath "$file") != "$wheels"* ]] || continue
   owner=$(owner_of "$file") || die "$file is of no package: is it built from source? Take it to the other machine by hand"
   packages+=("${owner%%[:,]*}")
-done < <(ldd "${programs[@]}" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' | sort -u)
+done <<<"$libraries"
 mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
 echo "${packages[*]}"

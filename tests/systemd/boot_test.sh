@@ -194,8 +194,9 @@ check_page() {
   [[ $marked == "$(printf '%s\n' "${used[@]}" | sort)" ]] || fail "marked 'tested' in docs/install.md: ${marked//$'\n'/ }; run: ${used[*]}"
 }
 
-read -ra packages <<<"$("$repository/scripts/runtime-packages.sh" "$build")"
-bare_system "$repository/build/deps/systemd-root" "${packages[@]}"
+packages=$("$repository/scripts/runtime-packages.sh" "$build")
+# shellcheck disable=SC2086  # a list of words
+bare_system "$repository/build/deps/systemd-root" $packages
 trap 'power_off; cd /; umount --lazy "$work/machine" "$work" 2>/dev/null; rmdir "$work" 2>/dev/null || true' EXIT
 throw_away_machine
 write_editor

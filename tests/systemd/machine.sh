@@ -56,13 +56,14 @@ throw_away_machine() {
   mkdir "$work"/{upper,work,machine}
   mount -t overlay -o "lowerdir=$system,upperdir=$work/upper,workdir=$work/work" driftloop-test "$work/machine"
   machine=$work/machine
+  echo localhost >"$machine/etc/hostname"  # not the name of the machine that made it, which nothing there resolves
 }
 
 # boot [nspawn arguments]: sets `leader`, the machine's first process as this machine numbers it.
 boot() {
   local state=
   SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --boot --directory="$machine" --machine="driftloop-test-$$" \
-    --hostname=localhost --register=no --keep-unit --private-network --console=read-only "$@" >"$work/console" 2>&1 </dev/null &
+    --register=no --keep-unit --private-network --console=read-only "$@" >"$work/console" 2>&1 </dev/null &
   nspawn=$!
   for _ in {1..300}; do
     leader=$(pgrep -P "$nspawn" | head -n 1 || true)
