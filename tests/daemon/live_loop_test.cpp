@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -61,6 +62,30 @@ TEST_F(LiveLoopTest, OneRoundFromFramesToAPublishedModel) {
   EXPECT_EQ(record["verdict"] == "promoted", config::read_file(live_weights(vehicle.state)) != before);
   for (const auto& frame : vehicle.store.list()) EXPECT_EQ(frame.unsent, 0);
   EXPECT_EQ(nlohmann::json::parse(config::read_file(vehicle.state.status()))["phase"], "done");
+}
+
+/// What this process has told the kernel to write, bytes; -1 where the kernel does not count.
+std::int64_t bytes_written() {
+  std::ifstream in("/proc/self/io");
+  std::string key;
+  for (std::int64_t value = 0; in >> key >> value;)
+    if (key == "write_bytes:") return value;
+  return -1;
+}
+
+TEST_F(LiveLoopTest, WeightsAreWrittenByTimeAndAtTheEndOfARoundNotAtEachStep) {
+  const auto written_by_a_round = [&](const std::string& name, double save_every_s) {
+    auto o = options(name);
+    o.loop.save_every_s = save_every_s;
+    Vehicle vehicle(o);
+    const Lab lab(vehicle, Answers::labels);
+    const auto before = bytes_written();
+    EXPECT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+    return bytes_written() - before;
+  };
+  const auto each_step = written_by_a_round("each_step", 0), by_time = written_by_a_round("by_time", 540);
+  if (each_step <= 0) GTEST_SKIP() << "skipped: the kernel does not count writes to this disk";
+  EXPECT_LT(static_cast<double>(by_time), 0.6 * static_cast<double>(each_step));
 }
 
 TEST_F(LiveLoopTest, StopInTrainingAndResumeIsTheUninterruptedRun) {
@@ -182,6 +207,32 @@ TEST_F(LiveLoopTest, RegionsThatTheStationNeverTakesEndTheRoundAndLetTheirFrames
   EXPECT_EQ(only_record(vehicle.state)["steps"], 0);
   EXPECT_EQ(vehicle.outbox.stats().refused, kRegions);
   for (const auto& frame : vehicle.store.list()) EXPECT_EQ(frame.unsent, 0) << frame.name;
+}
+
+TEST_F(LiveLoopTest, DamagedWeightsCostTrainingAndNotALabel) {
+  {
+    Vehicle vehicle(options("damaged"));
+    const Lab lab(vehicle, Answers::labels);
+    vehicle.loop()->run();
+  }
+  int damaged = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ / "damaged" / "model"))
+    if (entry.path().filename().string().starts_with("state_") &&
+        entry.path().extension() == ".safetensors") {
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(static_cast<std::streamoff>(fs::file_size(entry.path()) / 2));
+      file.put('x').put('y').put('z');
+      ++damaged;
+    }
+  ASSERT_GT(damaged, 0);
+  auto o = options("damaged");
+  o.loop.rounds = 2;
+  Vehicle vehicle(o);
+  const Lab lab(vehicle, Answers::labels);
+  const auto loop = vehicle.loop();
+  EXPECT_EQ(loop->engine().labels().regions, kRegions) << "what was answered is still known";
+  EXPECT_EQ(loop->run(), LiveLoop::End::rounds_done);
+  EXPECT_EQ(vehicle.requests(), 2 * kRegions) << "nothing is asked twice";
 }
 
 TEST_F(LiveLoopTest, StartsOnlyFromAModel) {

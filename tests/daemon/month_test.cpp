@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 #include <numeric>
+#include <opencv2/core.hpp>
 
 #include "tests/daemon/live_world.h"
 #include "tests/support/temp_folder.h"
