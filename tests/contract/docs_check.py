@@ -57,7 +57,7 @@ class World:
             script = self.repository / "scripts" / name
             if not script.is_file():
                 return [f"there is no scripts/{name}"]
-            known, where = options(say(str(script), "--help")), f"scripts/{name}"
+            known, where = options(say(str(script), "--help")) | {"--help"}, f"scripts/{name}"
         else:
             program = str(self.build / name)
             chain = []
