@@ -17,7 +17,7 @@ constexpr auto kLook = std::chrono::milliseconds(500);  // between two looks whi
 constexpr auto kMemoryPause = std::chrono::seconds(10);
 // Looking at frames in between is no hurry: it may take so small a part of the time, and wears the flash by
 // some 8 KB a frame.
-constexpr auto kLeastPause = std::chrono::seconds(2);
+constexpr auto kLeastPause = std::chrono::seconds(5);
 constexpr int kPauseByCost = 20;
 
 }  // namespace

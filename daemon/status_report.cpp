@@ -61,12 +61,14 @@ std::int64_t written_ns(const json& content) {
   return content.value("/written/wall_ns"_json_pointer, std::int64_t{0});
 }
 
-bool process_is_there(const json& content) {
+enum class Process { gone, of_this_number, the_very_one };
+
+Process process_of(const json& content) {
   const auto pid = content.value("pid", std::int64_t{0});
-  if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return false;
+  if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return Process::gone;
   const auto ticks = process_start_ticks(pid);
-  // Where /proc hides other users' processes, that there is one of this number has to do.
-  return ticks == 0 || ticks == content.value("pid_start_ticks", std::uint64_t{0});
+  if (ticks == 0) return Process::of_this_number;  // /proc hides other users' processes
+  return ticks == content.value("pid_start_ticks", std::uint64_t{0}) ? Process::the_very_one : Process::gone;
 }
 
 std::string bytes_text(double bytes) {
@@ -207,13 +209,16 @@ fs::path service_runtime_folder() {
 StatusReport judge_status(json content, const Moment& now) {
   StatusReport report;
   const json written = content.value("written", json::object());
-  const bool this_boot = text_of(written, "boot_id") == boot_id();
+  const Process process = process_of(content);
+  // In a container a sandboxed service sees another boot id than a shell beside it: the process itself says
+  // more.
+  const bool this_boot = process == Process::the_very_one || text_of(written, "boot_id") == boot_id();
   const Moment then{written.value("wall_ns", std::int64_t{0}), written.value("boot_ns", std::int64_t{0})};
   report.age_s =
       this_boot ? seconds_between(then, now) : static_cast<double>(now.wall_ns - then.wall_ns) / 1e9;
   if (!content.value("running", false))
     report.life = Life::stopped;
-  else if (!this_boot || !process_is_there(content))
+  else if (!this_boot || process == Process::gone)
     report.life = Life::killed;
   else
     report.life = report.age_s > kLongSilence ? Life::silent : Life::running;

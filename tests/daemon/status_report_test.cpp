@@ -140,11 +140,21 @@ TEST_F(Status, AfterARebootAgesGoByTheWallClock) {
   status.write(std::chrono::steady_clock::now());
   json content = read_status(state()).content;
   content["written"]["boot_id"] = "another";
+  content["pid_start_ticks"] = content["pid_start_ticks"].get<std::uint64_t>() + 1;
   content["written"]["wall_ns"] = this_moment().wall_ns - std::int64_t{7200} * 1'000'000'000;
   const StatusReport report = judge_status(content, this_moment());
   EXPECT_EQ(report.life, Life::killed);
   EXPECT_NEAR(report.age_s, 7200, 1);
   EXPECT_THAT(status_text(report), HasSubstr("2 h 0 min ago"));
+}
+
+TEST_F(Status, TheVeryProcessLivesWhateverBootItSees) {
+  fs::create_directories(state());
+  LiveStatus status(state() / "status.json");
+  status.write(std::chrono::steady_clock::now());
+  json content = read_status(state()).content;
+  content["written"]["boot_id"] = "of the host, seen by a sandboxed service in a container";
+  EXPECT_EQ(judge_status(content, this_moment()).life, Life::running);
 }
 
 TEST_F(Status, AServiceWritesInRunWithoutTheStateAndKeepsTheLastWord) {

@@ -225,8 +225,8 @@ TEST_F(Loop, KillsLoseNothingRepeatNothingAndChangeNothing) {
   expect_everything_once(killed);
 
   const Outcome eval =
-      run({kDriftloop, "eval", "--weights", (killed.vehicle_state / "live" / "model.safetensors").string(), "--data",
-           "folder:" + drive().string(), "--json", (killed.folder / "eval.json").string()},
+      run({kDriftloop, "eval", "--weights", (killed.vehicle_state / "live" / "model.safetensors").string(),
+           "--data", "folder:" + drive().string(), "--json", (killed.folder / "eval.json").string()},
           killed.folder / "eval");
   EXPECT_EQ(eval.status, 0) << eval.all();
   EXPECT_EQ(read_json(killed.folder / "eval.json").value("images", 0), kFrames);

@@ -55,7 +55,8 @@ LoopWorld::LoopWorld(const fs::path& shared_drive)
     : drive(shared_drive),
       vehicle_state(folder / "vehicle"),
       station_state(folder / "station"),
-      config_file(folder / "driftloopd.yaml") {
+      config_file(folder / "driftloopd.yaml"),
+      status_file(vehicle_state / "status.json") {
   run_or_throw({kStation, "keygen", "--out", (folder / "keys").string(), "--name", "station"},
                folder / "keygen");
   run_or_throw({kDriftloop, "keygen", "--out", (folder / "keys").string(), "--name", "car7"},

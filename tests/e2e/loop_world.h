@@ -32,13 +32,13 @@ class LoopWorld {
 
   /// Labels in the vehicle's inbox, seen from outside while it runs.
   int labels_arrived() const;
-  nlohmann::json status() const { return read_json(vehicle_state / "status.json"); }
+  nlohmann::json status() const { return read_json(status_file); }
   std::vector<nlohmann::json> rounds() const { return read_json_lines(vehicle_state / "rounds.jsonl"); }
   /// Both logs, for the message of a failed expectation.
   std::string logs() const;
 
   test::TempFolder folder;
-  std::filesystem::path drive, vehicle_state, station_state, config_file;
+  std::filesystem::path drive, vehicle_state, station_state, config_file, status_file;
   std::string endpoint;
   std::unique_ptr<daemon::ChildProcess> station, vehicle;
 };

@@ -135,6 +135,11 @@ check_running() {
     [[ $(property "$unit" NRestarts) == 0 ]] || give_up "$unit was restarted $(property "$unit" NRestarts) times"
   done
   [[ $(inside 'stat -c "%a %U:%G" /run/driftloop') == '750 driftloop:driftloop' ]] || fail "/run/driftloop is not open to its group alone"
+  # A person of the group, without root: status and live model, and nothing else of the state.
+  inside 'useradd --groups driftloop looker' >/dev/null 2>&1 || true
+  inside 'sudo -u looker driftloop status' | grep -q 'round' || fail "the group cannot read 'driftloop status'"
+  inside 'sudo -u looker cat /var/lib/driftloop/live/manifest.json >/dev/null' || fail "the group cannot read the live model"
+  inside '! sudo -u looker ls /var/lib/driftloop/ /var/lib/driftloop/frames' 2>/dev/null || fail "the group can look into the state"
 }
 
 check_reload() {
