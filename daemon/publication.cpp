@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* kModel = "model.safetensors";
 constexpr const char* kManifest = "manifest.json";
-constexpr const char* kFormat = "driftloop live model 1";
+constexpr const char* kFormat = "driftloop-live-model/1";
 constexpr std::chrono::milliseconds kHookLook{100};
 
 nlohmann::json read_manifest(const fs::path& folder) {

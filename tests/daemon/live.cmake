@@ -10,9 +10,12 @@ target_compile_definitions(daemon_live_parts_test PRIVATE $<TARGET_PROPERTY:drif
 if(TARGET driftloopd)
   driftloop_test(daemon_live_loop_test LABEL fault
     TIMEOUT 600
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/live_loop_test.cpp ${CMAKE_CURRENT_LIST_DIR}/month_test.cpp
-            ${CMAKE_CURRENT_LIST_DIR}/live_world.cpp
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/live_loop_test.cpp ${CMAKE_CURRENT_LIST_DIR}/live_world.cpp
     LINKS driftloop::daemon opencv_imgproc opencv_imgcodecs)
+  driftloop_test(daemon_month_test LABEL fault
+    TIMEOUT 900
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/month_test.cpp ${CMAKE_CURRENT_LIST_DIR}/live_world.cpp
+    LINKS driftloop::daemon driftloop::streetsim opencv_imgproc opencv_imgcodecs)
   driftloop_test(daemon_live_program_test LABEL fault
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/live_program_test.cpp
     LINKS driftloop::daemon

@@ -63,6 +63,7 @@ TEST_F(Program, GoodSettingsAreGoodAndNothingIsMade) {
 }
 
 TEST_F(Program, APasswordOfTheCameraIsNotShown) {
+  write(good_ + start_);
   const auto outcome = run(file() + " --check-config --set camera.uri=rtsp://admin:hunter2@127.0.0.1:9/s");
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("rtsp://***@127.0.0.1:9/s"));

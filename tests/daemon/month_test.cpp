@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <fstream>
 #include <numeric>
-#include <opencv2/core.hpp>
 
+#include "adapt/data/streetsim/streetsim.h"
 #include "tests/daemon/live_world.h"
 #include "tests/support/temp_folder.h"
 
@@ -47,9 +47,9 @@ double mean(const std::vector<Day>& days, double Day::*what, int first, int last
 
 class Month : public testing::Test {
  protected:
-  /// The shipped defaults of asking, a net and frames that a test can afford: frames of 192 x 128 hold six
-  /// regions where 1280 x 720 hold 220, so the share of a pool's pixels is as much larger, and the store is
-  /// as much smaller.
+  /// The shipped defaults of asking, a net and frames that a test can afford: 32 frames of 192 x 128 hold 192
+  /// regions where 400 of 1280 x 720 hold 88,000, so the share of their pixels is larger (regions bind, as
+  /// they do there), the store and the guard set are smaller.
   DaemonOptions options() {
     const DaemonOptions shipped;
     DaemonOptions o = tiny_options(folder_ / "vehicle");
@@ -58,8 +58,9 @@ class Month : public testing::Test {
     o.loop.steps_per_round = 4;
     o.loop.min_frames = 24;
     o.engine.acquisition = shipped.engine.acquisition;
-    o.engine.acquisition.share_per_round *= 220 / 6.0;
-    o.engine.acquisition.max_frames = 48;
+    o.engine.acquisition.share_per_round = 0.3;
+    o.engine.acquisition.max_frames = 32;
+    o.engine.guard.max_regions = 40;
     o.store.quota_bytes = 3'000'000;
     return o;
   }
@@ -82,14 +83,17 @@ class Month : public testing::Test {
     }
     const auto loop = vehicle.loop();
     std::jthread runner([&] { EXPECT_EQ(loop->run(), LiveLoop::End::stopped); });
+    // A town without end, seen every ten metres.
+    const adapt::Streetsim street({.width = 192, .height = 128, .look = "street", .seed = 7, .speed_m = 10});
     std::vector<Day> days;
     std::int64_t asked_before = 0;
     News pause;
     for (int hour = 0; hour < kDays * 24; ++hour) {
       for (int i = 0; i < kFramesAnHour; ++i) {
         const int frame = hour * kFramesAnHour + i;
-        auto picture = two_coloured_frame("month_" + std::to_string(frame), {192, 128}, (frame * 37) % 256);
-        cv::randu(picture.image_rgb(cv::Rect(0, 64, 192, 16)), 0, 255);
+        capture::Frame picture;
+        picture.name = "month_" + std::to_string(frame);
+        picture.image_rgb = street.frame(frame).image_rgb;
         EXPECT_EQ(vehicle.store.put(picture).status, capture::PutStatus::stored);
       }
       {

@@ -30,6 +30,8 @@ class Whole : public testing::Test {
   }
 
   bool vehicle_lives() { return !world_.vehicle->wait(std::chrono::milliseconds(0)).has_value(); }
+  /// In this run of the vehicle.
+  int receipted() const { return world_.status().value("/link/regions_receipted"_json_pointer, 0); }
   std::string phase() const { return world_.status().value("phase", ""); }
 
   /// Regions are queued, and the vehicle stopped before the station ever came up.
@@ -47,9 +49,8 @@ class Whole : public testing::Test {
   void expect_degraded_and_delivering(const std::vector<std::string>& sets, const std::string& words) {
     world_.start_station();
     world_.start_vehicle(sets);
-    EXPECT_TRUE(eventually([&] {
-      return world_.status().value("pending_regions", -1) == 0 || !vehicle_lives();
-    })) << world_.logs();
+    EXPECT_TRUE(eventually([&] { return receipted() == kAskedPerRound || !vehicle_lives(); }))
+        << world_.logs();
     EXPECT_TRUE(eventually([&] {
       return world_.status().dump().find(words) != std::string::npos || !vehicle_lives();
     })) << world_.status().dump(2)
@@ -105,9 +106,7 @@ TEST_F(Whole, AKeyThatIsMendedIsTakenWithoutARestart) {
   })) << world_.logs();
   ASSERT_TRUE(vehicle_lives()) << world_.logs();
   config::write_durably(key, config::read_file(world_.folder / "keys" / "car7.key"), 0600);
-  EXPECT_TRUE(eventually([&] {
-    return world_.status().value("pending_regions", -1) == 0 || !vehicle_lives();
-  })) << world_.logs();
+  EXPECT_TRUE(eventually([&] { return receipted() == kAskedPerRound || !vehicle_lives(); })) << world_.logs();
   EXPECT_TRUE(vehicle_lives()) << world_.logs();
 }
 
