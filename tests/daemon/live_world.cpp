@@ -67,13 +67,14 @@ fs::path start_weights(const fs::path& folder) {
   return file;
 }
 
-Vehicle::Vehicle(DaemonOptions given)
+Vehicle::Vehicle(DaemonOptions given, Camera camera)
     : options(std::move(given)),
       state(options.state),
       store(options.store),
       outbox(state.outbox()),
       status(state.status()),
       pace(options.loop) {
+  if (camera == Camera::running) return;
   health.finished(Owner::capture);
   if (!store.list().empty()) return;
   for (int i = 0; i < 4; ++i)

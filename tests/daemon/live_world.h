@@ -21,10 +21,15 @@ capture::Frame two_coloured_frame(const std::string& name, cv::Size size_px, int
 /// Weights of the net of tiny_options(), in `folder` (made once).
 std::filesystem::path start_weights(const std::filesystem::path& folder);
 
-/// A vehicle's state with four frames and everything but the threads that fill it.
+enum class Camera {
+  through,  // a finite source at its end: four frames
+  running   // frames come as the test puts them
+};
+
+/// A vehicle's state and everything but the threads that fill it.
 class Vehicle {
  public:
-  explicit Vehicle(DaemonOptions given);
+  explicit Vehicle(DaemonOptions given, Camera camera = Camera::through);
 
   std::unique_ptr<LiveLoop> loop();
   std::int64_t requests();

@@ -70,7 +70,7 @@ class Month : public testing::Test {
     std::mutex mutex;
     Now now{kStart, 0};
     int looks = 0;
-    Vehicle vehicle(options());
+    Vehicle vehicle(options(), Camera::running);
     vehicle.now = [&] {
       const std::lock_guard lock(mutex);
       ++looks;
@@ -106,9 +106,11 @@ class Month : public testing::Test {
       for (bool idle = false; !idle && !vehicle.health.death();) {
         vehicle.news.tell();
         pause.wait({}, std::chrono::milliseconds(2));
-        const bool waits = vehicle.status.line().starts_with("waiting");
+        const std::string line = vehicle.status.line();
+        // Before there are frames enough it does not look at the clock yet.
+        const bool waits = line.starts_with("waiting"), captures = line.starts_with("capturing");
         const std::lock_guard lock(mutex);
-        idle = waits && looks >= 3;
+        idle = captures || (waits && looks >= 3);
         if (!waits) looks = 0;
       }
       if (hour % 24 != 23) continue;
