@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kHour = 3600;
-constexpr int kDays = 30, kFramesAnHour = 4;
+constexpr int kDays = 30, kFramesAnHour = 12, kStreetFrames = 400;
 constexpr double kStart = 1'800'000'000;
 
 struct Day {
@@ -47,9 +47,9 @@ double mean(const std::vector<Day>& days, double Day::*what, int first, int last
 
 class Month : public testing::Test {
  protected:
-  /// The shipped defaults of asking, a net and frames that a test can afford: 32 frames of 192 x 128 hold 192
-  /// regions where 400 of 1280 x 720 hold 88,000, so the share of their pixels is larger (regions bind, as
-  /// they do there), the store and the guard set are smaller.
+  /// The shipped defaults of asking, a net and frames that a test can afford: the 128 frames of 192 x 128
+  /// that a round looks at hold 768 regions, where 400 of 1280 x 720 hold 88,000. So the share of their
+  /// pixels is larger (regions bind, as they do there), and the store and the guard set are smaller.
   DaemonOptions options() {
     const DaemonOptions shipped;
     DaemonOptions o = tiny_options(folder_ / "vehicle");
@@ -58,10 +58,11 @@ class Month : public testing::Test {
     o.loop.steps_per_round = 4;
     o.loop.min_frames = 24;
     o.engine.acquisition = shipped.engine.acquisition;
-    o.engine.acquisition.share_per_round = 0.3;
-    o.engine.acquisition.max_frames = 32;
+    o.engine.acquisition.share_per_round = 0.08;
+    o.engine.acquisition.max_frames = 128;
+    o.engine.acquisition.strategy = "random";  // nothing that grows depends on it, and a month has 120 rounds
     o.engine.guard.max_regions = 40;
-    o.store.quota_bytes = 3'000'000;
+    o.store.quota_bytes = 6'000'000;
     return o;
   }
 
@@ -83,8 +84,10 @@ class Month : public testing::Test {
     }
     const auto loop = vehicle.loop();
     std::jthread runner([&] { EXPECT_EQ(loop->run(), LiveLoop::End::stopped); });
-    // A town without end, seen every ten metres.
+    // A street of four kilometres, driven again and again.
     const adapt::Streetsim street({.width = 192, .height = 128, .look = "street", .seed = 7, .speed_m = 10});
+    std::vector<cv::Mat> drive;
+    for (int frame = 0; frame < kStreetFrames; ++frame) drive.push_back(street.frame(frame).image_rgb);
     std::vector<Day> days;
     std::int64_t asked_before = 0;
     News pause;
@@ -93,7 +96,7 @@ class Month : public testing::Test {
         const int frame = hour * kFramesAnHour + i;
         capture::Frame picture;
         picture.name = "month_" + std::to_string(frame);
-        picture.image_rgb = street.frame(frame).image_rgb;
+        picture.image_rgb = drive[static_cast<std::size_t>(frame % kStreetFrames)];
         EXPECT_EQ(vehicle.store.put(picture).status, capture::PutStatus::stored);
       }
       {
@@ -114,7 +117,7 @@ class Month : public testing::Test {
         if (!waits) looks = 0;
       }
       if (hour % 24 != 23) continue;
-      const auto asked = vehicle.requests();
+      const auto asked = loop->engine().labels().asked_regions;  // the loop rests: see above
       days.push_back({static_cast<double>(asked - asked_before), static_cast<double>(loop->unanswered()),
                       resident_bytes(), bytes_below(vehicle.state.path())});
       asked_before = asked;
@@ -147,7 +150,7 @@ TEST_F(Month, ALabThatAnswersNearlyAll) {
   const auto days = live(20, true);
   expect_all_flat(days);
   for (const auto& day : days) EXPECT_LE(day.asked, 200) << "more than a day's regions";
-  EXPECT_GE(mean(days, &Day::asked, 2, 30), 190);
+  EXPECT_GE(mean(days, &Day::asked, 2, 30), 170) << "people's time is there and is not used";
 }
 
 TEST_F(Month, NoLabAtAll) {

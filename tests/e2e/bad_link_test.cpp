@@ -13,23 +13,16 @@
 
 #include "config/durable_file.h"
 #include "tests/e2e/loop_world.h"
+#include "tests/e2e/on_a_drive.h"
 
 namespace driftloop::e2e {
 namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-class BadLink : public testing::Test {
+class BadLink : public OnADrive {
  protected:
-  static void SetUpTestSuite() {
-    shared_ = new test::TempFolder;
-    render_drive(*shared_ / "drive");
-  }
-  static void TearDownTestSuite() {
-    delete shared_;
-    shared_ = nullptr;
-  }
-  BadLink() : drive_(folder_ / "drive") { fs::copy(*shared_ / "drive", drive_, fs::copy_options::recursive); }
+  BadLink() : drive_(folder_ / "drive") { fs::copy(drive(), drive_, fs::copy_options::recursive); }
   fs::path image(int frame) const { return drive_ / "images" / name(frame, ".jpg"); }
   fs::path label(int frame) const { return drive_ / "labels" / name(frame, ".png"); }
   static int count(const fs::path& database, const std::string& what) {
@@ -41,7 +34,6 @@ class BadLink : public testing::Test {
   fs::path drive_;
 
  private:
-  static inline test::TempFolder* shared_ = nullptr;
   static std::string name(int frame, const char* ending) {
     const std::string number = std::to_string(frame);
     return "frame_" + std::string(6 - number.size(), '0') + number + ending;

@@ -17,6 +17,7 @@
 #include "config/digest.h"
 #include "config/durable_file.h"
 #include "tests/e2e/loop_world.h"
+#include "tests/e2e/on_a_drive.h"
 #include "uplink/outbox.h"
 
 namespace driftloop::e2e {
@@ -141,21 +142,7 @@ nlohmann::json findings(const LoopWorld& world) {
   return findings;
 }
 
-class Loop : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    shared_ = new test::TempFolder;
-    render_drive(*shared_ / "drive");
-  }
-  static void TearDownTestSuite() {
-    delete shared_;
-    shared_ = nullptr;
-  }
-  static fs::path drive() { return *shared_ / "drive"; }
-
- private:
-  static inline test::TempFolder* shared_ = nullptr;
-};
+class Loop : public OnADrive {};
 
 enum class Who { vehicle, station };
 

@@ -11,6 +11,7 @@
 
 #include "config/durable_file.h"
 #include "tests/e2e/loop_world.h"
+#include "tests/e2e/on_a_drive.h"
 #include "uplink/outbox.h"
 
 namespace driftloop::e2e {
@@ -18,17 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-class Whole : public testing::Test {
+class Whole : public OnADrive {
  protected:
-  static void SetUpTestSuite() {
-    shared_ = new test::TempFolder;
-    render_drive(*shared_ / "drive");
-  }
-  static void TearDownTestSuite() {
-    delete shared_;
-    shared_ = nullptr;
-  }
-
   bool vehicle_lives() { return !world_.vehicle->wait(std::chrono::milliseconds(0)).has_value(); }
   /// In this run of the vehicle.
   int receipted() const { return world_.status().value("/link/regions_receipted"_json_pointer, 0); }
@@ -62,10 +54,7 @@ class Whole : public testing::Test {
         << world_.logs();
   }
 
-  LoopWorld world_{*shared_ / "drive"};
-
- private:
-  static inline test::TempFolder* shared_ = nullptr;
+  LoopWorld world_{drive()};
 };
 
 TEST_F(Whole, AnUnknownCameraSchemeLeavesTheLinkUp) {
