@@ -198,7 +198,8 @@ class Daemon {
   std::jthread uplink_, capture_, adapt_;
 };
 
-/// What no restart can mend: systemd does not try (RestartPreventExitStatus=). sysexits.h, EX_CONFIG.
+/// Settings that cannot be read or contradict themselves, for who starts it by hand or by script. sysexits.h,
+/// EX_CONFIG.
 constexpr int kBadSettings = 78;
 
 int run_daemon(const Arguments& arguments) {
