@@ -29,13 +29,12 @@ void run_learner(const LiveParts& parts, std::stop_token stop) {
   auto wait = kFirstWait;
   std::string said;
   while (!stop.stop_requested()) {
+    const auto start = Clock::now();
     try {
       LiveLoop loop(parts, stop);
       parts.health.recovered(Owner::adapt);
       parts.health.ready(Owner::adapt);
-      const auto start = Clock::now();
       if (loop.run() == LiveLoop::End::rounds_done) return parts.health.finished(Owner::adapt);
-      if (Clock::now() - start > kLongestWait) wait = kFirstWait;
     } catch (const Error& error) {
       const std::string why = error.what();
       parts.health.degraded(Owner::adapt, why);
@@ -45,6 +44,7 @@ void run_learner(const LiveParts& parts, std::stop_token stop) {
       parts.status.loop(status);
       if (why != said) spdlog::error("nothing is learnt: {}", why);
       said = why;
+      if (Clock::now() - start > kLongestWait) wait = kFirstWait;  // it went well for a while
       if (!wait_out(parts, stop, wait)) return;
       wait = std::min(2 * wait, kLongestWait);
     }
