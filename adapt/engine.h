@@ -79,6 +79,12 @@ struct LabelTotals {
   std::int64_t asked_frames = 0;
 };
 
+struct Loaded {
+  bool found = false;
+  bool spare_live = false;  // the live model is the one of the spare file
+  explicit operator bool() const { return found; }
+};
+
 enum class Role { live, candidate };
 
 struct Evaluation {
@@ -154,9 +160,11 @@ class Engine {
   /// (memory_bytes()). In a folder that holds no state yet it is save().
   void save_memory(const std::filesystem::path& folder) const;
   /// The newest valid state into this engine and, when save_memory() came after it, that memory on top: the
-  /// weights may then be older than the labels and the note. False when the folder holds no state. Throws
-  /// Error when it is of another model or seed.
-  bool load(const std::filesystem::path& folder);
+  /// weights may then be older than the labels and the note. Nothing is loaded when the folder holds no
+  /// state. `spare_live`: a file of save_weights() to take the live model from where every copy of it in the
+  /// folder is damaged, "" = none. Throws Error when the state is of another model or seed, or has no live
+  /// model.
+  Loaded load(const std::filesystem::path& folder, const std::filesystem::path& spare_live = {});
   /// The memory alone, where load() found no state that can be read (both damaged): what was asked and
   /// answered is not lost with the weights. False when there is none.
   bool load_memory(const std::filesystem::path& folder);

@@ -43,7 +43,8 @@ struct Engine::Impl {
   StateStore& store(const std::filesystem::path& folder);
   /// Every change of the live model goes through here.
   void set_live(const std::function<void()>& change);
-  void load_live(const TensorFile& state, StateStore& from);
+  /// Whether it took `spare`.
+  bool load_live(const TensorFile& state, StateStore& from, const std::filesystem::path& spare);
   /// Which model, classes and seed, which frames were looked at, and the owner's note.
   void put_identity(TensorFile& file) const;
   /// The last two of put_identity().

@@ -58,17 +58,25 @@ void Engine::Impl::set_live(const std::function<void()>& change) {
 }
 
 /// In the state itself when it is the teacher (or the state is of an earlier form), else in the file that the
-/// state names. Should that be damaged, the live model before it is the next best that is known to be good.
-void Engine::Impl::load_live(const TensorFile& state, StateStore& from) {
+/// state names. Should that be damaged, the live model before it is the next best that is known to be good,
+/// and then the spare one.
+bool Engine::Impl::load_live(const TensorFile& state, StateStore& from, const std::filesystem::path& spare) {
   from.live_revision = 0;
   const auto named = state.metadata.find(kLiveRevision);
-  if (named == state.metadata.end()) return get_net(state, stored_prefix("live.", state), from.folder, *live);
-  const auto stored = from.live.load(std::stoull(named->second));
-  if (!stored)
+  if (named == state.metadata.end()) {
+    get_net(state, stored_prefix("live.", state), from.folder, *live);
+    return false;
+  }
+  if (const auto stored = from.live.load(std::stoull(named->second))) {
+    get_net(stored->content, "live.", from.folder, *live);
+    if (std::to_string(stored->revision) == named->second) from.live_revision = stored->revision;
+    return false;
+  }
+  if (spare.empty())
     throw Error("the live model in " + from.folder.string() +
                 " cannot be read; give its weights to a new state folder, or restore the files live_*");
-  get_net(stored->content, "live.", from.folder, *live);
-  if (std::to_string(stored->revision) == named->second) from.live_revision = stored->revision;
+  get_net(read_safetensors(spare), "", spare, *live);
+  return true;
 }
 
 void Engine::save(const std::filesystem::path& folder) const {
@@ -108,23 +116,24 @@ void Engine::save_memory(const std::filesystem::path& folder) const {
   });
 }
 
-bool Engine::load(const std::filesystem::path& folder) {
+Loaded Engine::load(const std::filesystem::path& folder, const std::filesystem::path& spare_live) {
   Impl& s = *impl_;
   return needing_memory("load the state", s.device, [&] {
     auto& store = s.store(folder);
     const auto state = store.state.load();
-    if (!state) return false;
+    Loaded loaded{.found = state.has_value()};
+    if (!state) return loaded;
     s.require_identity(state->content, folder);
     const auto memory = store.memory.load();
     const bool newer = memory && memory->revision > state->revision;
     if (newer) s.require_identity(memory->content, folder);
     const auto& told = newer ? memory->content : state->content;
     s.trainer.load(state->content, folder);
-    s.load_live(state->content, store);
+    loaded.spare_live = s.load_live(state->content, store, spare_live);
     s.labels.load(told);
     s.take_notes(told);
     s.live_digest.clear();
-    return true;
+    return loaded;
   });
 }
 

@@ -38,10 +38,7 @@ void run_learner(const LiveParts& parts, std::stop_token stop) {
     } catch (const Error& error) {
       const std::string why = error.what();
       parts.health.degraded(Owner::adapt, why);
-      LoopStatus status;
-      status.phase = "degraded";
-      status.message = why;
-      parts.status.loop(status);
+      parts.status.loop_phase("degraded", why);
       if (why != said) spdlog::error("nothing is learnt: {}", why);
       said = why;
       if (Clock::now() - start > kLongestWait) wait = kFirstWait;  // it went well for a while

@@ -41,7 +41,13 @@ LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
       publication_(parts.state.path()) {
   const LoopOptions& loop = parts_.options.loop;
   shown_.device = adapt::device_text(parts_.options.engine);
-  has_model_ = engine_.load(parts_.state.model());
+  const bool published = publication_.round().has_value();
+  const auto loaded =
+      engine_.load(parts_.state.model(), published ? publication_.weights() : std::filesystem::path());
+  has_model_ = loaded.found;
+  if (loaded.spare_live)
+    spdlog::error("the live model in {} cannot be read: the published one in {} takes its place",
+                  parts_.state.model().string(), publication_.folder().string());
   if (has_model_) {
     place_ = decode_place(engine_.note());
     budget_ = AskBudget(place_.ask_fund);
@@ -52,9 +58,9 @@ LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
         !notice.empty())
       spdlog::warn("{}", notice);
     spdlog::info("resumed in round {} at step {} on {}", place_.round, engine_.step(), shown_.device);
-  } else if (publication_.round() || !loop.weights.empty()) {
+  } else if (published || !loop.weights.empty()) {
     // Published, but no state that can be read: both slots are damaged.
-    const std::string weights = publication_.round() ? publication_.weights().string() : loop.weights;
+    const std::string weights = published ? publication_.weights().string() : loop.weights;
     engine_.load_weights(weights);
     take_up_memory();
     if (const auto notice = look_at_start_weights(parts_.state.path(), loop.weights, Began::now);

@@ -137,6 +137,17 @@ void LiveStatus::loop(const LoopStatus& status) {
   if (at_once) write_now(Ending::running);
 }
 
+void LiveStatus::loop_phase(const std::string& phase, const std::string& message) {
+  LoopStatus status;
+  {
+    const std::lock_guard lock(mutex_);
+    status = loop_;
+  }
+  status.phase = phase;
+  status.message = message;
+  loop(status);
+}
+
 void LiveStatus::capture(const CaptureStatus& status) {
   const std::lock_guard lock(mutex_);
   if (status.source.frames > capture_.source.frames) happened("last_frame");

@@ -55,6 +55,8 @@ class LiveStatus {
 
   /// Changes the loop's part and, when the phase or the message changed, writes the file at once.
   void loop(const LoopStatus& status);
+  /// The loop's part as it was last told, now with this phase and message.
+  void loop_phase(const std::string& phase, const std::string& message);
   void capture(const CaptureStatus& status);
   void link(const LinkStatus& status);
   /// Why an owner cannot do its work (Health::trouble), "" while it can.

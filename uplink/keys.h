@@ -26,7 +26,11 @@ std::filesystem::path save_keys(const KeyPair& keys, const std::filesystem::path
 /// readable by everybody.
 KeyPair load_keys(const std::filesystem::path& secret_file);
 
-/// A public key given as its 40 characters or as the path of a .pub file. Throws Error.
+/// The key in a .pub file. Throws Error.
+std::string load_public_key_file(const std::filesystem::path& file);
+
+/// A public key given as its 40 characters or as the path of a .pub file; what is a file, or is named like
+/// one, is never taken for a key, however long its path. Throws Error.
 std::string load_public_key(std::string_view key_or_file);
 
 }  // namespace driftloop::uplink

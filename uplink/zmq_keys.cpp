@@ -85,14 +85,20 @@ KeyPair load_keys(const fs::path& secret_file) {
   return keys;
 }
 
-std::string load_public_key(std::string_view key_or_file) {
-  if (is_key(key_or_file)) return std::string(key_or_file);
-  const fs::path file(key_or_file);
-  if (!fs::exists(file))
-    throw Error("'" + std::string(key_or_file) + "' is neither a public key (40 Z85 characters) nor a file");
+std::string load_public_key_file(const fs::path& file) {
   if (file.extension() == ".key")
     throw Error(file.string() + " is a secret key; give the .pub file beside it");
   return key_in(file);
+}
+
+std::string load_public_key(std::string_view key_or_file) {
+  // A path can have 40 characters as well, and all of them may occur in a key.
+  const fs::path file(key_or_file);
+  std::error_code error;
+  if (fs::is_regular_file(file, error)) return load_public_key_file(file);
+  if (is_key(key_or_file) && file.extension() != ".pub" && file.extension() != ".key")
+    return std::string(key_or_file);
+  throw Error("'" + std::string(key_or_file) + "' is neither a public key (40 Z85 characters) nor a file");
 }
 
 }  // namespace driftloop::uplink

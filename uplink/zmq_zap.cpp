@@ -52,15 +52,15 @@ AllowList::AllowList(fs::path folder) : folder_(std::move(folder)) {
   if (!fs::is_directory(folder_, error))
     throw Error("the allow-list " + folder_.string() +
                 " is not a folder (put each vehicle's <id>.pub file into it)");
-  read();
 }
 
 bool AllowList::refresh(std::chrono::steady_clock::time_point now) {
   std::error_code error;
   const auto folder_time = fs::last_write_time(folder_, error);
-  if (!error && folder_time == folder_time_ && now - read_at_ < kReadAgainAfter) return false;
+  if (read_at_ && !error && folder_time == folder_time_ && now - *read_at_ < kReadAgainAfter) return false;
+  const bool first = !read_at_;
   read_at_ = now;
-  return read();
+  return read() || first;
 }
 
 bool AllowList::read() {
@@ -71,21 +71,22 @@ bool AllowList::read() {
     if (entry.path().extension() == ".pub") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   std::map<std::string, std::string> vehicles;
-  problems_.clear();
-  if (error) problems_.push_back("cannot read the allow-list " + folder_.string() + ": " + error.message());
+  std::vector<std::string> problems;
+  if (error) problems.push_back("cannot read the allow-list " + folder_.string() + ": " + error.message());
   for (const auto& file : files) {
     const std::string id = file.stem().string();
     try {
       if (!is_vehicle_id(id)) throw Error(file.string() + ": the file name is not a vehicle id");
-      const auto [other, is_new] = vehicles.emplace(load_public_key(file.string()), id);
+      const auto [other, is_new] = vehicles.emplace(load_public_key_file(file), id);
       if (!is_new) throw Error(file.string() + " holds the same key as " + other->second + ".pub");
     } catch (const Error& bad_file) {
-      problems_.push_back(bad_file.what());
+      problems.push_back(bad_file.what());
     }
   }
-  if (vehicles == vehicles_) return false;
+  const bool changed = vehicles != vehicles_ || problems != problems_;
   vehicles_ = std::move(vehicles);
-  return true;
+  problems_ = std::move(problems);
+  return changed;
 }
 
 const std::string* AllowList::vehicle_of(const std::string& public_z85) const {

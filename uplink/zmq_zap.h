@@ -17,9 +17,10 @@ inline constexpr const char* kZapDomain = "driftloop";
 /// somebody asks: adding or removing a vehicle needs no restart.
 class AllowList {
  public:
-  /// Throws Error when the folder cannot be read.
+  /// Nobody is on the list before the first refresh(). Throws Error when it is not a folder.
   explicit AllowList(std::filesystem::path folder);
-  /// Reads the folder anew when it is due. True when the list is another one than before.
+  /// Reads the folder anew when it is due. True when it was the first time, or when the list or its problems
+  /// are others than before.
   bool refresh(std::chrono::steady_clock::time_point now);
   /// The vehicle whose key this is, or none.
   const std::string* vehicle_of(const std::string& public_z85) const;
@@ -33,7 +34,7 @@ class AllowList {
   std::map<std::string, std::string> vehicles_;  // by public key
   std::vector<std::string> problems_;
   std::filesystem::file_time_type folder_time_{};
-  std::chrono::steady_clock::time_point read_at_{};
+  std::optional<std::chrono::steady_clock::time_point> read_at_;
 };
 
 class ZapDoor {

@@ -390,6 +390,14 @@ TEST_F(EngineTest, TheLiveModelIsWrittenOnceAPromotion) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("cannot be read"));
   }
+  const auto spare = folder_ / "spare.safetensors";
+  engine.save_weights(spare);
+  const auto loaded = back.load(state, spare);
+  EXPECT_TRUE(loaded.found && loaded.spare_live);
+  EXPECT_TRUE(weights_of(back) == weights_of(engine));
+  EXPECT_EQ(back.step(), engine.step());
+  back.save(state);
+  EXPECT_FALSE(make(options).load(state, spare).spare_live) << "the next save makes it whole again";
 }
 
 TEST_F(EngineTest, AStopTokenEndsTrainingAtAStep) {

@@ -209,22 +209,43 @@ TEST_F(LiveLoopTest, RegionsThatTheStationNeverTakesEndTheRoundAndLetTheirFrames
   for (const auto& frame : vehicle.store.list()) EXPECT_EQ(frame.unsent, 0) << frame.name;
 }
 
+/// How many safetensors files whose name begins so were damaged.
+int damage(const fs::path& folder, const std::string& name) {
+  int damaged = 0;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().starts_with(name) && entry.path().extension() == ".safetensors") {
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(static_cast<std::streamoff>(fs::file_size(entry.path()) / 2));
+      file.put('x').put('y').put('z');
+      ++damaged;
+    }
+  return damaged;
+}
+
+TEST_F(LiveLoopTest, ADamagedLiveModelIsTakenFromWhereItWasPublished) {
+  auto o = options("spare");
+  o.engine.guard.min_pixels = 1'000'000;  // the candidate never goes live: the two stay apart
+  {
+    Vehicle vehicle(o);
+    const Lab lab(vehicle, Answers::labels);
+    ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+  }
+  ASSERT_GT(damage(folder_ / "spare" / "model", "live_"), 0);
+  Vehicle vehicle(o);
+  const auto loop = vehicle.loop();
+  EXPECT_EQ(loop->engine().step(), 12) << "what was learnt is kept";
+  EXPECT_EQ(loop->engine().labels().regions, kRegions);
+  loop->engine().save_weights(folder_ / "now.safetensors");
+  EXPECT_TRUE(config::read_file(folder_ / "now.safetensors") == config::read_file(weights()));
+}
+
 TEST_F(LiveLoopTest, DamagedWeightsCostTrainingAndNotALabel) {
   {
     Vehicle vehicle(options("damaged"));
     const Lab lab(vehicle, Answers::labels);
     vehicle.loop()->run();
   }
-  int damaged = 0;
-  for (const auto& entry : fs::directory_iterator(folder_ / "damaged" / "model"))
-    if (entry.path().filename().string().starts_with("state_") &&
-        entry.path().extension() == ".safetensors") {
-      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-      file.seekp(static_cast<std::streamoff>(fs::file_size(entry.path()) / 2));
-      file.put('x').put('y').put('z');
-      ++damaged;
-    }
-  ASSERT_GT(damaged, 0);
+  ASSERT_GT(damage(folder_ / "damaged" / "model", "state_"), 0);
   auto o = options("damaged");
   o.loop.rounds = 2;
   Vehicle vehicle(o);

@@ -136,6 +136,22 @@ TEST(LiveStatus, FileFollowsThePhaseAndTotalsSurviveARestart) {
   EXPECT_EQ(next.bytes_sent(), 900);
 }
 
+TEST(LiveStatus, APhaseAloneKeepsTheCounts) {
+  const test::TempFolder folder;
+  LiveStatus status(folder / "status.json");
+  LoopStatus loop;
+  loop.phase = "training";
+  loop.round = 2;
+  loop.labels = 40;
+  status.loop(loop);
+  status.loop_phase("degraded", "no such device");
+  const auto j = nlohmann::json::parse(config::read_file(folder / "status.json"));
+  EXPECT_EQ(j["phase"], "degraded");
+  EXPECT_EQ(j["message"], "no such device");
+  EXPECT_EQ(j["round"], 2);
+  EXPECT_EQ(j["labels"], 40);
+}
+
 TEST(LiveStatus, DamagedFileIsNoObstacle) {
   const test::TempFolder folder;
   config::write_durably(folder / "status.json", "{\"bytes_sent\": ");

@@ -7,6 +7,7 @@
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "tests/support/temp_folder.h"
+#include "uplink/zmq_zap.h"
 
 namespace driftloop::uplink {
 namespace {
@@ -46,6 +47,43 @@ TEST(KeysTest, EachMistakeIsNamed) {
   EXPECT_NE(error_of([&] { load_keys(folder / "b.key"); }).find("not a key file"), std::string::npos);
   config::write_durably(folder / "c.key", "# nothing\n", 0600);
   EXPECT_NE(error_of([&] { load_keys(folder / "c.key"); }).find("holds no key"), std::string::npos);
+}
+
+/// Paths of 40 characters, all of which occur in Z85 keys: one was taken for a key, and its vehicle was
+/// turned away for ever.
+TEST(KeysTest, APathAsLongAsAKeyIsAPath) {
+  driftloop::test::TempFolder folder;
+  const std::string ending = "/van.pub";
+  const std::string parent = folder.path().string();
+  ASSERT_LT(parent.size() + 1 + ending.size(), kKeyChars);
+  const fs::path allow = parent + "/" + std::string(kKeyChars - parent.size() - 1 - ending.size(), 'a');
+  const KeyPair keys = generate_keys();
+  save_keys(keys, allow, "van");
+  const std::string file = allow.string() + ending;
+  ASSERT_EQ(file.size(), kKeyChars);
+  EXPECT_EQ(load_public_key(file), keys.public_z85);
+  fs::remove(file);
+  EXPECT_NE(error_of([&] { load_public_key(file); }).find("neither"), std::string::npos);
+  AllowList allowed(allow);
+  EXPECT_FALSE(allowed.vehicle_of(keys.public_z85));
+  config::write_durably(file, keys.public_z85 + "\n");
+  EXPECT_TRUE(allowed.refresh(std::chrono::steady_clock::now()));
+  ASSERT_TRUE(allowed.vehicle_of(keys.public_z85));
+  EXPECT_EQ(*allowed.vehicle_of(keys.public_z85), "van");
+}
+
+TEST(KeysTest, WhatIsWrongInAnAllowListIsSaidAtOnceAndNotAgain) {
+  driftloop::test::TempFolder folder;
+  config::write_durably(folder / "van.pub", "not a key\n");
+  AllowList allowed(folder.path());
+  const auto now = std::chrono::steady_clock::now();
+  EXPECT_TRUE(allowed.refresh(now));
+  ASSERT_EQ(allowed.problems().size(), 1u);
+  EXPECT_NE(allowed.problems()[0].find("van.pub"), std::string::npos);
+  EXPECT_FALSE(allowed.refresh(now + std::chrono::seconds(2)));
+  config::write_durably(folder / "van.pub", generate_keys().public_z85 + "\n");
+  EXPECT_TRUE(allowed.refresh(now + std::chrono::seconds(4)));
+  EXPECT_TRUE(allowed.problems().empty());
 }
 
 }  // namespace
