@@ -7,26 +7,19 @@
 #include "adapt/data/augment.h"
 #include "adapt/engine_impl.h"
 #include "adapt/eval/evaluate.h"
-#include "adapt/train/out_of_memory.h"
+#include "adapt/model/weights.h"
+#include "adapt/out_of_memory.h"
 #include "config/check.h"
 #include "config/digest.h"
 #include "config/label_space.h"
 #include "config/layers.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
 
-// Uses of randomness, for mixed_seed.
-constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4;
-
-std::shared_ptr<SegmentationNet> clone_net(const EngineOptions& options, const SegmentationNet& net,
-                                           torch::Device device) {
-  auto copy = make_net(options.model, config::kClasses);
-  copy->to(device);
-  copy_weights(net, *copy);
-  copy->eval();
-  return copy;
-}
+// Uses of randomness, for config::mixed_seed.
+constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4, kMix = 5;
 
 }  // namespace
 
@@ -37,8 +30,9 @@ Engine::Impl::Impl(const EngineOptions& o, std::shared_ptr<const Dataset> source
       source(std::move(source_data)),
       pool(frame_pool),
       seed(run_seed),
-      trainer(o, device, config::kClasses, mixed_seed(run_seed, 0, kInit)),
-      live(clone_net(o, trainer.teacher(), device)),
+      trainer(spec_of(o), o.train, o.selftrain, device, config::mixed_seed(run_seed, kInit)),
+      live(std::make_shared<PlacedNet>(*trainer.teacher(), device)),
+      candidate(trainer.teacher()),
       batch_share(o) {}
 
 void Engine::Impl::ask(std::vector<Region>& regions, Purpose purpose,
@@ -47,17 +41,17 @@ void Engine::Impl::ask(std::vector<Region>& regions, Purpose purpose,
 }
 
 RoundParts Engine::Impl::round() {
-  return {options,
-          device,
-          trainer.teacher(),
+  return {options.acquisition,
+          options.guard,
+          *trainer.teacher(),
           pool,
           labels,
           looked_at,
-          mixed_seed(seed, labels.totals().asked, kRound)};
+          config::mixed_seed(seed, labels.totals().asked, kRound)};
 }
 
 std::string Engine::Impl::round_key() {
-  return config::sha256_hex(std::to_string(round().seed) + ' ' + weights_digest(trainer.teacher()) + ' ' +
+  return config::sha256_hex(std::to_string(round().seed) + ' ' + trainer.teacher()->digest() + ' ' +
                             std::to_string(options.input.work_long_side_px) + '\n' +
                             config::to_yaml(options.acquisition) + config::to_yaml(options.guard));
 }
@@ -103,6 +97,7 @@ TrainReport Engine::train(const TrainRequest& request) {
   const int patience = s.options.train.max_bad_steps;
   std::optional<Batches> batches;
   TrainReport report;
+  for (const auto& term : s.trainer.terms()) report.losses.emplace_back(term.name, 0);
   int refused_in_a_row = 0;
   while (s.trainer.steps() < until) {
     if (request.stop.stop_requested()) {
@@ -113,11 +108,12 @@ TrainReport Engine::train(const TrainRequest& request) {
     const bool had_memory = s.with_memory([&] {
       if (!batches)
         batches.emplace(s.options, s.source.get(), s.pool, s.labels,
-                        self_train ? Unlabelled::drawn : Unlabelled::none);
-      const auto step = static_cast<std::uint64_t>(s.trainer.steps());
-      torch::manual_seed(mixed_seed(s.seed, step, kDropout));
-      std::mt19937_64 random(mixed_seed(s.seed, step, kBatch));
-      const auto batch = batches->draw(random, s.batch_share.value());
+                        self_train ? Unlabelled::drawn : Unlabelled::none,
+                        config::mixed_seed(s.seed, kBatch));
+      const std::int64_t step = s.trainer.steps();
+      torch::manual_seed(config::mixed_seed(s.seed, step, kDropout));
+      config::Random random(config::mixed_seed(s.seed, step, kMix));
+      const auto batch = batches->draw(step, s.batch_share.value());
       if (batch) losses = s.trainer.step(*batch, random);
     });
     if (!had_memory) {
@@ -132,23 +128,37 @@ TrainReport Engine::train(const TrainRequest& request) {
     s.batch_share.count_good_step();
     if (!losses->finite) {
       if (++report.bad_steps <= patience) continue;
-      report.out_of_memory = !s.with_memory([&] { s.trainer.restart_from(*s.live); });
+      report.out_of_memory = !s.with_memory([&] { s.trainer.restart_from(s.live.placed()->net()); });
       report.gave_up = true;
       break;
     }
     ++report.steps;
-    report.source_loss += losses->source;
-    report.target_loss += losses->target;
-    report.consistency_loss += losses->consistency;
+    for (std::size_t term = 0; term < report.losses.size(); ++term)
+      report.losses[term].second += losses->terms[term];
     if (request.progress && !s.with_memory([&] {
-          request.progress({report.steps, request.steps, losses->total()});
+          request.progress({report.steps, request.steps, losses->total});
         }))
       ++report.memory_failures;
   }
-  for (double* mean : {&report.source_loss, &report.target_loss, &report.consistency_loss})
-    *mean /= std::max(1, report.steps);
+  for (auto& [name, mean] : report.losses) mean /= std::max(1, report.steps);
   report.batch_share = s.batch_share.value();
   return report;
+}
+
+double TrainReport::loss(std::string_view term) const {
+  for (const auto& [name, mean] : losses)
+    if (name == term) return mean;
+  return 0;
+}
+
+std::string TrainReport::loss_text() const {
+  std::string text;
+  for (const auto& [name, mean] : losses) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%.3f ", mean);
+    text += (text.empty() ? "" : ", ") + (number + name);
+  }
+  return text;
 }
 
 Budget Engine::budget() const {
@@ -217,7 +227,7 @@ MergeReport Engine::merge(std::span<const RegionLabel> labels) try {
 JudgeReport Engine::judge() try {
   Impl& s = *impl_;
   const auto promote = [&] {
-    s.set_live([&] { copy_weights(s.trainer.teacher(), *s.live); });
+    s.set_live([&](SegmentationNet& live) { copy_weights(s.trainer.teacher()->net(), live); });
     return Verdict::promoted;
   };
   JudgeReport report;
@@ -228,7 +238,7 @@ JudgeReport Engine::judge() try {
   }
   if (report.guard_pixels < s.options.guard.min_pixels) return report;
   const GuardScores scores =
-      guard_scores(*s.live, s.trainer.teacher(), s.options, s.device, s.pool, s.labels);
+      guard_scores(*s.live.placed(), *s.trainer.teacher(), s.pool, s.labels, s.options.guard.max_regions);
   const auto count = static_cast<double>(scores.live.size());
   if (count == 0) return report;  // every guard frame is gone
   double sum = 0, squares = 0;
@@ -245,7 +255,7 @@ JudgeReport Engine::judge() try {
   if (sum / count + report.standard_error >= -s.options.guard.tolerance) {
     report.verdict = promote();
   } else {
-    s.trainer.restart_from(*s.live);
+    s.trainer.restart_from(s.live.placed()->net());
     report.verdict = Verdict::rolled_back;
   }
   return report;
@@ -253,45 +263,11 @@ JudgeReport Engine::judge() try {
   rethrow_out_of_memory(error, "judge the candidate", impl_->device);
 }
 
-Evaluation Engine::evaluate(const Dataset& dataset, Role role, std::stop_token stop) const {
-  Impl& s = *impl_;
-  return needing_memory("evaluate", s.device, [&] {
-    const auto confusion = confusion_over(s.net(role), s.options, s.device, dataset, stop);
-    return summarise(confusion, s.options, static_cast<std::int64_t>(dataset.size()));
-  });
+const Model& Engine::live() const {
+  return impl_->live;
 }
-
-FrameView Engine::view(const cv::Mat& image_rgb, Role role) const try {
-  Impl& s = *impl_;
-  const Prediction prediction = predict(s.net(role), s.options, s.device, image_rgb, Want::probabilities);
-  FrameView view;
-  view.label = predict_label(s.net(role), s.options, s.device, image_rgb);
-  const auto to_mat = [&](const torch::Tensor& map) {
-    const auto dense = map.to(torch::kFloat32).cpu().contiguous();
-    return cv::Mat(image_rgb.size(), CV_32FC1, dense.data_ptr()).clone();
-  };
-  view.confidence = to_mat(std::get<0>(prediction.prob_chw.max(0)));
-  if (const auto score =
-          make_strategy(s.options.acquisition.strategy)->score_map(prediction, s.options.acquisition))
-    view.score = to_mat(*score);
-  return view;
-} catch (const std::exception& error) {
-  rethrow_out_of_memory(error, "look at a frame", impl_->device);
-}
-
-std::vector<float> Engine::describe(const cv::Mat& image_rgb) const {
-  Impl& s = *impl_;
-  return needing_memory("describe a frame", s.device, [&] {
-    const auto feature = frame_feature(*s.live, s.options, s.device, image_rgb);
-    const auto* value = feature.const_data_ptr<float>();
-    return std::vector<float>(value, value + feature.numel());
-  });
-}
-
-std::string Engine::feature_space() const {
-  Impl& s = *impl_;
-  if (s.live_digest.empty()) s.live_digest = weights_digest(*s.live);
-  return config::sha256_hex(s.live_digest + std::to_string(s.options.input.work_long_side_px)).substr(0, 16);
+const Model& Engine::candidate() const {
+  return impl_->candidate;
 }
 
 std::int64_t Engine::step() const {
@@ -315,24 +291,6 @@ std::optional<Region> Engine::asked(std::uint64_t id) const {
 std::size_t Engine::retire(const std::function<bool(const std::string&)>& gone,
                            const std::set<std::uint64_t>& keep) {
   return impl_->labels.retire(gone, keep);
-}
-std::string device_text(const EngineOptions& options) {
-  const auto device =
-      needing_memory("find the device", torch::kCPU, [&] { return resolve_device(options.device); });
-  if (!device.is_cpu()) return device.str();
-  return "cpu, " + std::to_string(options.threads > 0 ? options.threads : torch::get_num_threads()) +
-         " threads";
-}
-
-int visible_gpus() {
-  return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
-}
-
-std::string learner_text() {
-  const int gpus = visible_gpus();
-  return std::string("LibTorch ") + TORCH_VERSION +
-         (at::Context::hasCUDART() ? ", with CUDA, " : ", for the CPU alone, ") +
-         (gpus == 1 ? "1 GPU" : std::to_string(gpus) + " GPUs");
 }
 
 }  // namespace driftloop::adapt

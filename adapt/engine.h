@@ -11,9 +11,12 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "adapt/data/frame_pool.h"
+#include "adapt/model.h"
 #include "adapt/options.h"
 #include "adapt/propose.h"
 #include "adapt/region.h"
@@ -40,17 +43,20 @@ struct TrainRequest {
 };
 
 struct TrainReport {
-  int steps = 0;           // done
-  int bad_steps = 0;       // skipped because the loss was not finite
-  double source_loss = 0;  // means over the steps
-  double target_loss = 0;
-  double consistency_loss = 0;
-  bool stopped = false;     // by the stop token
+  int steps = 0;                                       // done
+  int bad_steps = 0;                                   // skipped because the loss was not finite
+  std::vector<std::pair<std::string, double>> losses;  // each term's mean over the steps, weighted
+  bool stopped = false;                                // by the stop token
   bool gave_up = false;     // too many bad steps: the student went back to the live model
   int memory_failures = 0;  // attempts at a step for which there was no memory
   double batch_share = 1;   // of the configured images per step: halved for want of memory, doubled later
   bool out_of_memory =
       false;  // even the smallest batch was refused max_bad_steps times in a row: wait, train again
+
+  /// The mean of one term; 0 where there is no such term.
+  double loss(std::string_view term) const;
+  /// "0.412 source, 0.300 target" for people.
+  std::string loss_text() const;
 };
 
 struct MergeReport {
@@ -85,22 +91,6 @@ struct Loaded {
   explicit operator bool() const { return found; }
 };
 
-enum class Role { live, candidate };
-
-struct Evaluation {
-  double miou = 0;  // 0..1, over the scored classes that occur; NaN when none does
-  std::vector<std::pair<std::string, double>>
-      class_iou;  // scored classes in order; NaN where a class does not occur
-  std::int64_t images = 0;
-};
-
-/// One frame seen by a model, for pictures.
-struct FrameView {
-  cv::Mat label;       // 8UC1 trainIds, the most likely class
-  cv::Mat confidence;  // 32FC1, its probability
-  cv::Mat score;       // 32FC1 of the strategy; empty when it does not rank by a map
-};
-
 class Engine {
  public:
   /// `source` may be null (source-free). `pool` outlives the engine. Throws Error (bad options, no such
@@ -132,14 +122,10 @@ class Engine {
   /// to the live model when it is worse by more than the tolerance and one standard error.
   JudgeReport judge();
 
-  Evaluation evaluate(const Dataset& dataset, Role role, std::stop_token stop) const;
-  FrameView view(const cv::Mat& image_rgb, Role role) const;
-  /// What the live model makes of a whole frame: the mean of its unit features (as `cover` uses them), unit
-  /// length, D long. One forward pass. Two frames are compared by their dot product, and only within one
-  /// feature space.
-  std::vector<float> describe(const cv::Mat& image_rgb) const;
-  /// Names the live model's weights and working size, 16 hex digits: another one after a promotion.
-  std::string feature_space() const;
+  /// What is published, and what would be if it were promoted now (the teacher). Both change under the hands
+  /// of who holds them.
+  const Model& live() const;
+  const Model& candidate() const;
 
   std::int64_t step() const;
   LabelTotals labels() const;
@@ -161,7 +147,7 @@ class Engine {
   void save_memory(const std::filesystem::path& folder) const;
   /// The newest valid state into this engine and, when save_memory() came after it, that memory on top: the
   /// weights may then be older than the labels and the note. Nothing is loaded when the folder holds no
-  /// state. `spare_live`: a file of save_weights() to take the live model from where every copy of it in the
+  /// state. `spare_live`: a file of Model::save() to take the live model from where every copy of it in the
   /// folder is damaged, "" = none. Throws Error when the state is of another model or seed, or has no live
   /// model.
   Loaded load(const std::filesystem::path& folder, const std::filesystem::path& spare_live = {});
@@ -175,8 +161,7 @@ class Engine {
   void set_note(std::string note);
   const std::string& note() const;
 
-  /// The live model's weights alone, for eval and for shipping; load_weights sets live, teacher and student.
-  void save_weights(const std::filesystem::path& file) const;
+  /// Live, teacher and student become the weights of a file of Model::save(). Throws Error.
   void load_weights(const std::filesystem::path& file);
 
  private:
@@ -184,15 +169,8 @@ class Engine {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The model and working size a weights file was saved with; everything else as by default. Throws Error when
-/// it is no such file.
-EngineOptions options_of_weights(const std::filesystem::path& file);
-
-/// Which device the engine would use and with what ("cpu, 2 threads" or the GPU's name).
-std::string device_text(const EngineOptions& options);
-
-/// LibTorch as it is linked, and the GPUs that it sees: "LibTorch 2.9.1, CUDA 13.0, 1 GPU".
-std::string learner_text();
-int visible_gpus();
+/// What an engine's state in `folder` has asked and not retired, by id, without an engine; nothing when there
+/// is no state.
+std::optional<std::vector<Region>> asked_in(const std::filesystem::path& folder);
 
 }  // namespace driftloop::adapt

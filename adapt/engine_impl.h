@@ -1,11 +1,11 @@
 // What an engine owns, for engine.cpp (learning and choosing) and engine_state.cpp (what is durable).
 #pragma once
 #include "adapt/data/augment.h"
+#include "adapt/data/batches.h"
+#include "adapt/data/target_labels.h"
 #include "adapt/engine.h"
+#include "adapt/files/checkpoint.h"
 #include "adapt/round.h"
-#include "adapt/train/batches.h"
-#include "adapt/train/checkpoint.h"
-#include "adapt/train/target_labels.h"
 #include "adapt/train/trainer.h"
 
 namespace driftloop::adapt {
@@ -28,7 +28,6 @@ struct Engine::Impl {
   Impl(const EngineOptions& options, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool,
        std::uint64_t run_seed);
 
-  SegmentationNet& net(Role role) { return role == Role::live ? *live : trainer.teacher(); }
   /// Gives each region its id.
   void ask(std::vector<Region>& regions, Purpose purpose, const std::map<std::string, cv::Size>& sizes);
   /// False when there was no memory for `work`: then the trainer is mended and the caches are given back.
@@ -42,7 +41,7 @@ struct Engine::Impl {
 
   StateStore& store(const std::filesystem::path& folder);
   /// Every change of the live model goes through here.
-  void set_live(const std::function<void()>& change);
+  void set_live(const std::function<void(SegmentationNet&)>& change);
   /// Whether it took `spare`.
   bool load_live(const TensorFile& state, StateStore& from, const std::filesystem::path& spare);
   /// Which model, classes and seed, which frames were looked at, and the owner's note.
@@ -58,11 +57,10 @@ struct Engine::Impl {
   FramePool& pool;
   std::uint64_t seed;
   Trainer trainer;
-  std::shared_ptr<SegmentationNet> live;
+  Model live, candidate;
   TargetLabels labels;
   BatchShare batch_share;
   std::set<std::string> looked_at;  // frames that a round has scored
-  std::string live_digest;          // "" = to be computed: whoever changes `live` clears it
   std::string note;
   std::optional<StateStore> open_store;  // the folder that was last saved to or loaded from
 };

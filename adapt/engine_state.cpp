@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "adapt/engine_impl.h"
-#include "adapt/train/out_of_memory.h"
+#include "adapt/model/weights.h"
+#include "adapt/out_of_memory.h"
 #include "config/check.h"
 #include "config/layers.h"
 
@@ -51,10 +52,10 @@ void Engine::Impl::require_identity(const TensorFile& file, const std::filesyste
   require("seed", std::to_string(seed));
 }
 
-void Engine::Impl::set_live(const std::function<void()>& change) {
+void Engine::Impl::set_live(const std::function<void(SegmentationNet&)>& change) {
   if (open_store) open_store->live_revision = 0;
-  live_digest.clear();
-  change();
+  live.placed()->touched();
+  change(live.placed()->net());
 }
 
 /// In the state itself when it is the teacher (or the state is of an earlier form), else in the file that the
@@ -62,20 +63,22 @@ void Engine::Impl::set_live(const std::function<void()>& change) {
 /// and then the spare one.
 bool Engine::Impl::load_live(const TensorFile& state, StateStore& from, const std::filesystem::path& spare) {
   from.live_revision = 0;
+  live.placed()->touched();
+  SegmentationNet& net = live.placed()->net();
   const auto named = state.metadata.find(kLiveRevision);
   if (named == state.metadata.end()) {
-    get_net(state, stored_prefix("live.", state), from.folder, *live);
+    get_net(state, stored_prefix("live.", state), from.folder, net);
     return false;
   }
   if (const auto stored = from.live.load(std::stoull(named->second))) {
-    get_net(stored->content, "live.", from.folder, *live);
+    get_net(stored->content, "live.", from.folder, net);
     if (std::to_string(stored->revision) == named->second) from.live_revision = stored->revision;
     return false;
   }
   if (spare.empty())
     throw Error("the live model in " + from.folder.string() +
                 " cannot be read; give its weights to a new state folder, or restore the files live_*");
-  get_net(read_safetensors(spare), "", spare, *live);
+  get_net(read_safetensors(spare), "", spare, net);
   return true;
 }
 
@@ -85,7 +88,7 @@ void Engine::save(const std::filesystem::path& folder) const {
     auto& store = s.store(folder);
     TensorFile file, live;
     s.trainer.save(file);
-    put_net(*s.live, "live.", file);
+    put_net(s.live.placed()->net(), "live.", file);
     drop_copies("live.", "teacher.", file);
     for (auto it = file.tensors.lower_bound("live.");
          it != file.tensors.end() && it->first.starts_with("live.");)
@@ -132,7 +135,6 @@ Loaded Engine::load(const std::filesystem::path& folder, const std::filesystem::
     loaded.spare_live = s.load_live(state->content, store, spare_live);
     s.labels.load(told);
     s.take_notes(told);
-    s.live_digest.clear();
     return loaded;
   });
 }
@@ -149,10 +151,25 @@ bool Engine::load_memory(const std::filesystem::path& folder) {
   });
 }
 
+std::optional<std::vector<Region>> asked_in(const std::filesystem::path& folder) {
+  return needing_memory("read the state", torch::kCPU, [&]() -> std::optional<std::vector<Region>> {
+    StateStore store(folder);
+    auto told = store.state.load();
+    auto memory = store.memory.load();
+    if (memory && (!told || memory->revision > told->revision)) told = std::move(memory);
+    if (!told) return std::nullopt;
+    TargetLabels labels;
+    labels.load(told->content);
+    std::vector<Region> regions;
+    for (const auto& [id, asked] : labels.asked()) regions.push_back(asked.region);
+    return regions;
+  });
+}
+
 std::int64_t Engine::state_bytes() const {
   const Impl& s = *impl_;
-  return s.trainer.state_bytes() + stored_bytes(s.live->parameters()) + stored_bytes(s.live->buffers()) +
-         memory_bytes();
+  return s.trainer.state_bytes() + stored_bytes(s.live.placed()->net().parameters()) +
+         stored_bytes(s.live.placed()->net().buffers()) + memory_bytes();
 }
 
 std::int64_t Engine::memory_bytes() const {
@@ -166,36 +183,12 @@ const std::string& Engine::note() const {
   return impl_->note;
 }
 
-void Engine::save_weights(const std::filesystem::path& file) const {
-  needing_memory("save the weights", impl_->device, [&] {
-    TensorFile content;
-    put_net(*impl_->live, "", content);
-    content.metadata["model"] = model_text(impl_->options);
-    content.metadata["label_space"] = impl_->options.label_space;
-    content.metadata["work_long_side_px"] = std::to_string(impl_->options.input.work_long_side_px);
-    write_safetensors(file, content);
-  });
-}
-
 void Engine::load_weights(const std::filesystem::path& file) {
   needing_memory("load " + file.string(), impl_->device, [&] {
     const TensorFile content = read_safetensors(file);
-    impl_->set_live([&] { get_net(content, "", file, *impl_->live); });
-    impl_->trainer.restart_from(*impl_->live);
+    impl_->set_live([&](SegmentationNet& live) { get_net(content, "", file, live); });
+    impl_->trainer.restart_from(impl_->live.placed()->net());
   });
-}
-
-EngineOptions options_of_weights(const std::filesystem::path& file) {
-  const TensorFile content =
-      needing_memory("read " + file.string(), torch::kCPU, [&] { return read_safetensors(file); });
-  if (!content.metadata.contains("model") || !content.metadata.contains("work_long_side_px"))
-    throw Error(
-        file.string() +
-        " does not say which net it is of (no 'model' in its metadata); was it written by driftloop?");
-  EngineOptions options;
-  config::apply_text(content.metadata.at("model"), file.string(), options.model);
-  options.input.work_long_side_px = std::stoi(content.metadata.at("work_long_side_px"));
-  return options;
 }
 
 }  // namespace driftloop::adapt

@@ -72,4 +72,12 @@ void describe(config::Fields& f, EngineOptions& o) {
   f.section("guard", o.guard, "when a candidate becomes the live model");
 }
 
+ModelSpec spec_of(const EngineOptions& options) {
+  return {options.model, options.label_space, options.input.work_long_side_px};
+}
+
+RunsOn runs_on(const EngineOptions& options) {
+  return {options.device, options.threads};
+}
+
 }  // namespace driftloop::adapt

@@ -80,4 +80,7 @@ struct EngineOptions {
 };
 void describe(config::Fields& f, EngineOptions& o);
 
+ModelSpec spec_of(const EngineOptions& options);
+RunsOn runs_on(const EngineOptions& options);
+
 }  // namespace driftloop::adapt

@@ -4,15 +4,9 @@
 
 namespace driftloop::adapt {
 
-EnginePoolView::EnginePoolView(const EngineOptions& options, torch::Device device, SegmentationNet& teacher,
-                               const FramePool& pool, const TargetLabels& labels,
+EnginePoolView::EnginePoolView(const PlacedNet& teacher, const FramePool& pool, const TargetLabels& labels,
                                std::vector<PoolFrame> frames)
-    : options_(options),
-      device_(device),
-      teacher_(teacher),
-      pool_(pool),
-      labels_(labels),
-      frames_(std::move(frames)) {
+    : teacher_(teacher), pool_(pool), labels_(labels), frames_(std::move(frames)) {
   note_gone();
 }
 
@@ -23,16 +17,16 @@ std::optional<Prediction> EnginePoolView::predict(std::size_t index, Want want) 
     gone_.insert(id);
     return std::nullopt;
   }
-  return adapt::predict(teacher_, options_, device_, image, want);
+  return teacher_.predict(image, want);
 }
 
-cv::Mat EnginePoolView::asked_mask(std::size_t index) const {
+cv::Mat EnginePoolView::taken(std::size_t index) const {
   const auto& frame = frames_.at(index);
-  const cv::Mat asked = labels_.asked_mask(frame.id);
+  const cv::Mat before = labels_.taken(frame.id);
   const auto found = marked_.find(frame.id);
-  if (found == marked_.end()) return asked;
-  cv::Mat both = asked.empty() ? cv::Mat::zeros(frame.size_px, CV_8UC1) : asked.clone();
-  for (const auto& box : found->second) both(box).setTo(1);
+  if (found == marked_.end()) return before;
+  cv::Mat both = before.empty() ? cv::Mat::zeros(frame.size_px, CV_8UC1) : before.clone();
+  for (const auto& box : found->second) both(box).setTo(kHeldOut);
   return both;
 }
 

@@ -6,12 +6,12 @@
 #include "adapt/acquisition/region_budget.h"
 #include "adapt/acquisition/scan_log.h"
 #include "adapt/pool_view.h"
-#include "adapt/train/trainer.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
 
-// Uses of a round's seed, for mixed_seed.
+// Uses of a round's seed, for config::mixed_seed.
 constexpr std::uint64_t kSelect = 4, kGuard = 5, kFrames = 6;
 
 AskedCount asked_so_far(const TargetLabels& labels) {
@@ -51,7 +51,7 @@ class Round {
         log_(log),
         budget_(request.budget),
         frames_(log != nullptr && log->plan() ? log->plan()->frames : round_frames(parts)),
-        view_(parts.options, parts.device, parts.teacher, parts.pool, parts.labels, frames_) {
+        view_(parts.teacher, parts.pool, parts.labels, frames_) {
     // What is under way keeps its budget; a lower one counts at once.
     if (log != nullptr && log->plan()) budget_ = least(budget_, log->plan()->budget);
   }
@@ -63,7 +63,7 @@ class Round {
     view_.mark(choice.guard);
     const Budget left = without(budget_, choice.guard);
     if (left.pixels > 0) {
-      Selection chosen = select(parts_.options.acquisition.strategy, left, kSelect, log_);
+      Selection chosen = select(parts_.acquisition.strategy, left, kSelect, log_);
       if (chosen.stopped) return stopped(choice);
       choice.train = std::move(chosen.regions);
     }
@@ -85,13 +85,12 @@ class Round {
   /// The guard set must look like the road, not like the strategy's taste: its share is random. False when
   /// stopped.
   bool choose_guard(std::vector<Region>& guard) {
-    const auto& o = parts_.options;
     const Budget budget =
-        guard_budget(budget_, o.guard.share, o.acquisition.region_px, asked_so_far(parts_.labels));
+        guard_budget(budget_, parts_.guard.share, parts_.acquisition.region_px, asked_so_far(parts_.labels));
     const bool resumed = log_ != nullptr && log_->plan();
     if (resumed) {
       guard = log_->plan()->guard;
-    } else if (o.guard.enabled && budget.pixels > 0) {
+    } else if (parts_.guard.enabled && budget.pixels > 0) {
       Selection chosen = select("random", budget, kGuard, nullptr);
       if (chosen.stopped) return false;
       guard = std::move(chosen.regions);
@@ -102,9 +101,9 @@ class Round {
   }
 
   Selection select(const std::string& strategy, const Budget& budget, std::uint64_t use, ScanLog* log) {
-    SelectRequest request{.options = parts_.options.acquisition,
+    SelectRequest request{.options = parts_.acquisition,
                           .budget = budget,
-                          .seed = mixed_seed(parts_.seed, 0, use),
+                          .seed = config::mixed_seed(parts_.seed, use),
                           .stop = request_.stop};
     request.options.strategy = strategy;
     request.progress = [&](std::size_t done) {
@@ -128,8 +127,8 @@ class Round {
 std::vector<PoolFrame> round_frames(const RoundParts& parts) {
   std::set<std::string> asked;
   for (const auto& [id, a] : parts.labels.asked()) asked.insert(a.region.frame_id);
-  return choose_frames(parts.pool.frames(), {.max_frames = parts.options.acquisition.max_frames,
-                                             .seed = mixed_seed(parts.seed, 0, kFrames),
+  return choose_frames(parts.pool.frames(), {.max_frames = parts.acquisition.max_frames,
+                                             .seed = config::mixed_seed(parts.seed, kFrames),
                                              .looked_at = parts.looked_at,
                                              .asked = asked});
 }

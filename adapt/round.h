@@ -6,18 +6,18 @@
 #include <vector>
 
 #include "adapt/data/frame_pool.h"
-#include "adapt/model/segmentation_net.h"
+#include "adapt/data/target_labels.h"
+#include "adapt/model/placed_net.h"
 #include "adapt/options.h"
 #include "adapt/propose.h"
-#include "adapt/train/target_labels.h"
 
 namespace driftloop::adapt {
 
 /// Everything outlives the call.
 struct RoundParts {
-  const EngineOptions& options;
-  torch::Device device;
-  SegmentationNet& teacher;
+  const AcquisitionOptions& acquisition;
+  const GuardOptions& guard;
+  const PlacedNet& teacher;
   const FramePool& pool;
   const TargetLabels& labels;
   const std::set<std::string>& looked_at;  // frames that earlier rounds have scored

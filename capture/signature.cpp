@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/check.h"
+#include "config/random.h"
 
 namespace driftloop::capture {
 namespace {
@@ -26,14 +27,7 @@ std::uint8_t to_byte(double value) {
   return static_cast<std::uint8_t>(std::clamp(std::lround(value), 0L, 255L));
 }
 
-/// splitmix64 (Steele, Lea and Flood 2014): the same signs on every machine and in every version.
-std::uint64_t mixed(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15ULL;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
-  return x ^ (x >> 31);
-}
-
+/// The signs of the axes are those of config::mix64: the same on every machine and in every version.
 std::array<double, kSignatureBytes> on_96_axes(std::span<const float> feature) {
   std::array<double, kSignatureBytes> axes{};
   if (feature.size() <= kSignatureBytes) {
@@ -44,7 +38,7 @@ std::array<double, kSignatureBytes> on_96_axes(std::span<const float> feature) {
     const double value = feature[i];
     std::uint64_t bits = 0;
     for (std::size_t axis = 0; axis < kSignatureBytes; ++axis, bits >>= 1) {
-      if (axis % 64 == 0) bits = mixed(2 * i + axis / 64);
+      if (axis % 64 == 0) bits = config::mix64(2 * i + axis / 64);
       axes[axis] += bits & 1 ? value : -value;
     }
   }

@@ -60,10 +60,9 @@ int run_bench(const BenchArguments& arguments) {
   report.command = command;
   const std::string shown = options.engine.acquisition.strategy;
   if (std::find(options.arms.begin(), options.arms.end(), shown) != options.arms.end())
-    report.pictures =
-        make_pictures(options, arguments.seed, shown,
-                      {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",
-                       asked_regions(options, arguments.seed, shown, arm_folder(out, shown)), kPictureRows});
+    report.pictures = make_pictures(options, shown,
+                                    {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",
+                                     asked_regions(shown, arm_folder(out, shown)), kPictureRows});
   write_report(report, out);
   line.finish("report: " + (out / "report.html").string());
   return 0;

@@ -17,5 +17,6 @@ Run add_status(CLI::App& app);
 Run add_doctor(CLI::App& app);
 Run add_data(CLI::App& app);
 Run add_keygen(CLI::App& app);
+Run add_weights(CLI::App& app);
 
 }  // namespace driftloop::daemon

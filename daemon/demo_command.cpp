@@ -151,7 +151,7 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
   report.arms = ordered;
   progress.at("pictures", 0, "pictures and report");
   report.pictures =
-      make_pictures(options, demo.seed, strategy,
+      make_pictures(options, strategy,
                     {demo.out / "source.safetensors", demo.out / arm.weights, live.asked(), kPictureRows,
                      [&](int done, int rows) {
                        // The rows come after the models are loaded and before the report is written.

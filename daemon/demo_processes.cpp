@@ -146,12 +146,8 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
   const Impl& s = *impl_;
   const std::shared_ptr<const adapt::Dataset> eval =
       adapt::open_dataset(s.options.eval, s.options.eval_split);
-  const auto pool = adapt::make_dataset_pool(eval);
-  adapt::Engine engine(arm_options(s.options, s.options.engine.acquisition.strategy), nullptr, *pool,
-                       s.demo.seed);
   const auto score = [&](const fs::path& weights, Round& round) {
-    engine.load_weights(weights);
-    fill_scores(engine.evaluate(*eval, adapt::Role::live, stop), round);
+    fill_scores(adapt::Model::open(weights, adapt::runs_on(s.options.engine)).evaluate(*eval, stop), round);
     scored(round.round + 1, s.options.rounds + 1);
   };
   Arm arm;
@@ -188,14 +184,10 @@ std::vector<adapt::Region> LiveRun::asked() const {
   capture::FrameStore store(store_options);
   std::map<std::string, std::string> name_of;
   for (const auto& frame : store.list()) name_of[frame.id] = frame.name;
-  const auto pool = adapt::make_dataset_pool(adapt::open_dataset(s.options.eval, s.options.eval_split));
-  adapt::Engine engine(arm_options(s.options, s.options.engine.acquisition.strategy), nullptr, *pool,
-                       s.demo.seed);
-  if (!engine.load(s.vehicle / "model"))
-    throw Error("no state of the daemon in " + (s.vehicle / "model").string());
-  std::vector<adapt::Region> asked = engine.asked();
-  for (auto& region : asked) region.frame_id = name_of.at(region.frame_id);
-  return asked;
+  auto asked = adapt::asked_in(s.vehicle / "model");
+  if (!asked) throw Error("no state of the daemon in " + (s.vehicle / "model").string());
+  for (auto& region : *asked) region.frame_id = name_of.at(region.frame_id);
+  return *std::move(asked);
 }
 
 }  // namespace driftloop::daemon

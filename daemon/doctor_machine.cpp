@@ -49,12 +49,6 @@ std::vector<fs::path> gpu_nodes() {
 }
 
 /// No frames: the model is only to answer once.
-class NoFrames : public adapt::FramePool {
- public:
-  std::vector<adapt::PoolFrame> frames() const override { return {}; }
-  cv::Mat image_rgb(const std::string&) const override { return {}; }
-};
-
 std::set<gid_t> groups_of(const passwd& user) {
   int count = 64;
   std::vector<gid_t> groups(static_cast<std::size_t>(count));
@@ -80,7 +74,8 @@ void look_at_gpu(const Patient& p, Findings& found) {
   const int seen = adapt::visible_gpus();
   const auto nodes = gpu_nodes();
   if (seen > 0) {
-    found.push_back({Level::ok, "gpu", adapt::device_text(p.options.engine) + " is used", {}});
+    found.push_back(
+        {Level::ok, "gpu", adapt::device_text(adapt::runs_on(p.options.engine)) + " is used", {}});
     return;
   }
   if (p.options.engine.device == "cpu" || nodes.empty()) {
@@ -104,22 +99,19 @@ void look_at_gpu(const Patient& p, Findings& found) {
 }
 
 void look_at_learner(const Patient& p, Findings& found) {
-  adapt::EngineOptions options;
-  options.device = p.failed("engine.device") ? "cpu" : p.options.engine.device;
-  options.threads = p.options.engine.threads;
-  options.model.width = 0.0625;  // the smallest: does it compute at all?
+  adapt::RunsOn where = adapt::runs_on(p.options.engine);
+  if (p.failed("engine.device")) where.device = "cpu";
+  adapt::ModelSpec spec;
+  spec.net.width = 0.0625;  // the smallest: does it compute at all?
   const auto start = Clock::now();
-  NoFrames no_frames;
-  const adapt::Engine engine(options, nullptr, no_frames, 1);
-  const cv::Mat label =
-      engine.view(cv::Mat(64, 96, CV_8UC3, cv::Scalar(90, 120, 60)), adapt::Role::live).label;
+  const cv::Mat label = adapt::Model(spec, where, 1).label(cv::Mat(64, 96, CV_8UC3, cv::Scalar(90, 120, 60)));
   if (label.size() != cv::Size(96, 64)) throw Error("a small net gave an answer of the wrong size");
   char took[32];
   std::snprintf(took, sizeof took, "%.1f s", seconds_from(start));
   found.push_back(
       {Level::ok,
        "libtorch",
-       adapt::learner_text() + "; a small net answered on " + adapt::device_text(options) + " after " + took,
+       adapt::learner_text() + "; a small net answered on " + adapt::device_text(where) + " after " + took,
        {}});
 }
 

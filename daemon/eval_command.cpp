@@ -31,16 +31,13 @@ int run_eval(const EvalArguments& arguments) {
     if (!std::filesystem::is_directory(folder))
       throw Error("--json " + arguments.json + ": there is no folder " + folder.string());
   }
-  const std::shared_ptr<const adapt::Dataset> dataset = adapt::open_dataset(arguments.data, arguments.split);
-  adapt::EngineOptions options = adapt::options_of_weights(arguments.weights);
-  options.device = arguments.device;
-  options.label_space =
+  const auto dataset = adapt::open_dataset(arguments.data, arguments.split);
+  const std::string label_space =
       arguments.label_space.empty() ? adapt::dataset_label_space(arguments.data) : arguments.label_space;
-  const auto pool = adapt::make_dataset_pool(dataset);
-  adapt::Engine engine(options, nullptr, *pool, 0);
-  engine.load_weights(arguments.weights);
+  const auto model =
+      adapt::Model::open(arguments.weights, {.device = arguments.device}).in_label_space(label_space);
   StopSignals signals;
-  const auto result = engine.evaluate(*dataset, adapt::Role::live, signals.token());
+  const auto result = model.evaluate(*dataset, signals.token());
   if (signals.token().stop_requested()) throw Error("stopped before the end: no result");
   nlohmann::json document{
       {"miou", number(result.miou)}, {"per_class_iou", nlohmann::json::object()}, {"images", result.images}};
@@ -49,7 +46,7 @@ int run_eval(const EvalArguments& arguments) {
     std::printf("  %-15s %6.2f\n", name.c_str(), 100 * iou);
   }
   std::printf("  %-15s %6.2f  (%lld images, %s)\n", "mIoU", 100 * result.miou,
-              static_cast<long long>(result.images), options.label_space.c_str());
+              static_cast<long long>(result.images), label_space.c_str());
   if (!arguments.json.empty()) config::write_durably(arguments.json, document.dump(2) + '\n');
   return 0;
 }

@@ -125,9 +125,8 @@ bool LiveLoop::train() {
     if (report.memory_failures > 0)
       spdlog::warn("{} times no memory for a training step: it goes on with {:.0f} % of its images",
                    report.memory_failures, 100 * report.batch_share);
-    spdlog::info("round {}: step {} of {}, loss {:.3f} source, {:.3f} labelled, {:.3f} consistency",
-                 place_.round, engine_.step(), place_.train_until, report.source_loss, report.target_loss,
-                 report.consistency_loss);
+    spdlog::info("round {}: step {} of {}, loss {}", place_.round, engine_.step(), place_.train_until,
+                 report.loss_text());
     if (report.out_of_memory) {
       if (!wait_for_memory("no memory for a training step of even one image")) break;
       continue;
@@ -210,7 +209,7 @@ void LiveLoop::publish() {
   const auto weights = record.at("weights").get<std::string>();
   if (!weights.empty()) {
     std::filesystem::create_directories((parts_.state.path() / weights).parent_path());
-    if (!with_memory([&] { engine_.save_weights(parts_.state.path() / weights); })) return;
+    if (!with_memory([&] { engine_.live().save(parts_.state.path() / weights); })) return;
   }
   append_round(parts_.state.rounds(), place_.last_record);
 }

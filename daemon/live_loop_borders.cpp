@@ -40,7 +40,7 @@ LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
               static_cast<std::uint64_t>(parts.options.seed)),
       publication_(parts.state.path()) {
   const LoopOptions& loop = parts_.options.loop;
-  shown_.device = adapt::device_text(parts_.options.engine);
+  shown_.device = adapt::device_text(adapt::runs_on(parts_.options.engine));
   const bool published = publication_.round().has_value();
   const auto loaded =
       engine_.load(parts_.state.model(), published ? publication_.weights() : std::filesystem::path());
@@ -112,13 +112,13 @@ bool LiveLoop::first_model() {
     if (report.gave_up || (report.steps == 0 && !report.stopped))
       throw Error("warm-up on " + loop.replay +
                   " does not learn: its loss is not finite; lower engine.train.rate");
-    spdlog::info("warm-up: step {} of {}, loss {:.3f}", warm.step(), loop.warmup_steps, report.source_loss);
+    spdlog::info("warm-up: step {} of {}, loss {}", warm.step(), loop.warmup_steps, report.loss_text());
     warm.save(parts_.state.warmup());
   }
   if (stopping()) return false;
   warm.judge();  // without a guard: the trained model becomes the live one
   const auto trained = parts_.state.warmup() / "trained.safetensors";
-  warm.save_weights(trained);
+  warm.live().save(trained);
   engine_.load_weights(trained);
   save(Extent::all);
   if (stopping()) return false;
@@ -134,9 +134,9 @@ void LiveLoop::publish_live() {
       place_.live_record.empty() ? nlohmann::json() : nlohmann::json::parse(place_.live_record);
   const int round = record.is_object() ? record.at("round").get<int>() : 0;
   if (publication_.round() != round) {
-    nlohmann::json about = manifest_of(parts_.options, record);
+    nlohmann::json about = manifest_of(parts_.options, engine_.live(), record);
     publication_.publish(std::move(about),
-                         [&](const std::filesystem::path& file) { engine_.save_weights(file); });
+                         [&](const std::filesystem::path& file) { engine_.live().save(file); });
     spdlog::info("live model of round {} published in {}", round, publication_.folder().string());
   }
   run_hook();
@@ -178,8 +178,7 @@ bool LiveLoop::code_regions(std::span<const std::uint64_t> ids) {
     SeenFrame frame{
         stored.value_or(capture::StoredFrame{}), stored ? pool_.image_rgb(frame_id) : cv::Mat(), {}};
     if (frame.image_rgb.empty()) continue;
-    if (!with_memory([&] { frame.prediction = engine_.view(frame.image_rgb, adapt::Role::live).label; }))
-      return false;
+    if (!with_memory([&] { frame.prediction = engine_.live().label(frame.image_rgb); })) return false;
     parts_.health.progress(Owner::adapt);
     for (const auto& region : regions) {
       const auto request = encode_region(frame, region, place_.round, codec);

@@ -34,12 +34,12 @@ void LiveLoop::rest() {
 void LiveLoop::describe_one() {
   if (!has_model_ || Clock::now() < describe_next_) return;
   const auto start = Clock::now();
-  const std::string space = engine_.feature_space();
+  const std::string space = engine_.live().feature_space();
   for (const auto& id : parts_.store.without_feature(space, 1)) {
     const cv::Mat image = pool_.image_rgb(id);
     if (image.empty()) continue;  // evicted meanwhile
     try {
-      parts_.store.set_feature(id, engine_.describe(image), space);
+      parts_.store.set_feature(id, engine_.live().describe(image), space);
     } catch (const adapt::OutOfMemory&) {
       describe_next_ = start + kMemoryPause;  // it only helps to choose: no reason to say anything
       return;

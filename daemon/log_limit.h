@@ -12,7 +12,8 @@
 
 namespace driftloop::daemon {
 
-/// Lines of one kind go through once in a period; how many more there were is told with the next of the kind.
+/// Lines of one kind go through once in a period, which doubles each time, up to 64 times the first one,
+/// until the kind keeps quiet for two of them; how many more there were is told with the next of the kind.
 /// Lines are of one kind when they differ in their numbers alone. One owner, one thread.
 class LogLimit {
  public:
@@ -23,7 +24,7 @@ class LogLimit {
   std::optional<std::string> pass(const std::string& line, Clock::time_point now) {
     const std::string kind = kind_of(line);
     const auto found = kinds_.find(kind);
-    if (found != kinds_.end() && now - found->second.told < period_) {
+    if (found != kinds_.end() && now - found->second.told < found->second.period) {
       ++found->second.held;
       found->second.latest = line;
       return std::nullopt;
@@ -31,7 +32,7 @@ class LogLimit {
     if (found == kinds_.end() && kinds_.size() >= kMostKinds) forget_oldest();
     Kind& entry = kinds_[kind];
     const std::uint64_t held = std::exchange(entry.held, 0);
-    entry.told = now;
+    told(entry, now);
     return with_count(line, held);
   }
 
@@ -39,21 +40,29 @@ class LogLimit {
   std::vector<std::string> due(Clock::time_point now) {
     std::vector<std::string> lines;
     for (auto& [kind, entry] : kinds_) {
-      if (entry.held == 0 || now - entry.told < period_) continue;
+      if (entry.held == 0 || now - entry.told < entry.period) continue;
       lines.push_back(with_count(entry.latest, std::exchange(entry.held, 0) - 1));
-      entry.told = now;
+      told(entry, now);
     }
-    std::erase_if(kinds_, [&](const auto& item) { return now - item.second.told >= 10 * period_; });
+    std::erase_if(kinds_, [&](const auto& item) { return now - item.second.told >= 2 * item.second.period; });
     return lines;
   }
 
  private:
   struct Kind {
     Clock::time_point told{};
-    std::uint64_t held = 0;  // since then
+    Clock::duration period{};  // from then on
+    std::uint64_t held = 0;    // since then
     std::string latest;
   };
   static constexpr std::size_t kMostKinds = 64;
+  static constexpr int kLongestPeriod = 64;  // times the first one
+
+  void told(Kind& entry, Clock::time_point now) const {
+    entry.told = now;
+    entry.period =
+        entry.period == Clock::duration{} ? period_ : std::min(2 * entry.period, kLongestPeriod * period_);
+  }
 
   static std::string kind_of(const std::string& line) {
     std::string kind;

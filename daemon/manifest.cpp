@@ -19,20 +19,22 @@ std::string utc_now() {
   return text;
 }
 
-nlohmann::json preprocessing(const adapt::InputOptions& input) {
-  return {
-      {"colour", "RGB"},
-      {"layout", "NCHW, float32, values 0..255 before normalisation"},
-      {"mean", adapt::kMean},
-      {"std", adapt::kStd},
-      {"work_long_side_px", input.work_long_side_px},
-      {"least_side_px", adapt::kLeastSidePx},
-      {"output", "class logits at about a quarter of the input; bilinear, corners aligned, to the image"}};
+nlohmann::json preprocessing(const adapt::Model& model) {
+  const auto [mean, std, corners_aligned] = model.preprocessing();
+  return {{"colour", "RGB"},
+          {"layout", "NCHW, float32, values 0..255 before normalisation"},
+          {"mean", mean},
+          {"std", std},
+          {"work_long_side_px", model.spec().work_long_side_px},
+          {"least_side_px", adapt::kLeastSidePx},
+          {"output", std::string("class logits at about a quarter of the input; bilinear, ") +
+                         (corners_aligned ? "corners aligned" : "corners not aligned") + ", to the image"}};
 }
 
 }  // namespace
 
-nlohmann::json manifest_of(const DaemonOptions& options, const nlohmann::json& record) {
+nlohmann::json manifest_of(const DaemonOptions& options, const adapt::Model& model,
+                           const nlohmann::json& record) {
   const auto& space = config::label_space(options.engine.label_space);
   nlohmann::json about = {{"round", 0},
                           {"step", 0},
@@ -44,7 +46,7 @@ nlohmann::json manifest_of(const DaemonOptions& options, const nlohmann::json& r
                           {"classes", config::class_names()},
                           {"scored_ids", space.scored},
                           {"ignore_id", config::kIgnore},
-                          {"preprocessing", preprocessing(options.engine.input)},
+                          {"preprocessing", preprocessing(model)},
                           {"guard", nullptr}};
   if (!record.is_object()) return about;
   about["round"] = record.at("round");

@@ -3,12 +3,14 @@
 #pragma once
 #include <nlohmann/json.hpp>
 
+#include "adapt/model.h"
 #include "daemon/daemon_options.h"
 
 namespace driftloop::daemon {
 
-/// `record` is the line of rounds.jsonl of the round that made the model; null = the model the vehicle began
-/// with.
-nlohmann::json manifest_of(const DaemonOptions& options, const nlohmann::json& record);
+/// `model` is what is published; `record` is the line of rounds.jsonl of the round that made the model; null
+/// = the model the vehicle began with.
+nlohmann::json manifest_of(const DaemonOptions& options, const adapt::Model& model,
+                           const nlohmann::json& record);
 
 }  // namespace driftloop::daemon

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "adapt/acquisition/score_map.h"
 #include "adapt/data/dataset.h"
 #include "config/check.h"
 #include "config/durable_file.h"
@@ -125,7 +126,7 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
     round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
   if (trained.memory_failures > 0)
     round.guard_note += " (" + std::to_string(trained.memory_failures) + " times no memory: smaller batches)";
-  fill_scores(clock.time("evaluate", [&] { return engine.evaluate(eval, adapt::Role::live, stop); }), round);
+  fill_scores(clock.time("evaluate", [&] { return engine.live().evaluate(eval, stop); }), round);
   progress(units.before(number + 1), units.total);
   const auto totals = engine.labels();
   round.labelled_pixels = totals.train_pixels + totals.guard_pixels;
@@ -165,7 +166,7 @@ void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& w
     throw Error(
         "the warm-up on the source did not converge (the loss is not finite); lower engine.train.rate");
   engine.judge();
-  engine.save_weights(weights);
+  engine.live().save(weights);
 }
 
 bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& weights,
@@ -188,7 +189,7 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
   } else {
     engine.load_weights(weights);
     Round start;
-    fill_scores(engine.evaluate(*eval, adapt::Role::live, stop), start);
+    fill_scores(engine.live().evaluate(*eval, stop), start);
     result.rounds = {start};
     progress(units.evaluate, units.total);
   }
@@ -196,7 +197,7 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
     const int number = static_cast<int>(result.rounds.size());
     result.rounds.push_back(run_round(engine, options, arm, number, oracle, *eval, stop, progress, units));
     if (stop.stop_requested()) return false;
-    engine.save_weights(folder / result.weights);
+    engine.live().save(folder / result.weights);
     write_part(part_of(options, seed, result), folder);
     engine.set_note(std::to_string(number));
     engine.save(folder / "state");
@@ -204,13 +205,10 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
   return true;
 }
 
-std::vector<adapt::Region> asked_regions(const RunOptions& options, std::uint64_t seed,
-                                         const std::string& arm, const fs::path& folder) {
-  const auto pool = adapt::make_dataset_pool(open_cached(options.target, options.target_split, options));
-  adapt::Engine engine(arm_options(options, arm), nullptr, *pool, seed);
-  if (!engine.load(folder / "state"))
-    throw Error("no state of the arm '" + arm + "' in " + (folder / "state").string());
-  return engine.asked();
+std::vector<adapt::Region> asked_regions(const std::string& arm, const fs::path& folder) {
+  auto asked = adapt::asked_in(folder / "state");
+  if (!asked) throw Error("no state of the arm '" + arm + "' in " + (folder / "state").string());
+  return *std::move(asked);
 }
 
 Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command) {
@@ -232,7 +230,7 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
   for (const auto& frame :
        adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
     report.pool_pixels += frame.size_px.area();
-  report.device = adapt::device_text(options.engine);
+  report.device = adapt::device_text(adapt::runs_on(options.engine));
   report.command = command;
   const std::time_t now = std::time(nullptr);
   char text[32];
@@ -242,15 +240,15 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
   return report;
 }
 
-std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm,
+std::vector<Picture> make_pictures(const RunOptions& options, const std::string& arm,
                                    const PictureRequest& request) {
   const auto target = open_cached(options.target, options.target_split, options);
   const auto pool = adapt::make_dataset_pool(target);
   const Oracle oracle(target, options.engine.label_space);
-  adapt::Engine before(arm_options(options, arm), nullptr, *pool, seed),
-      after(arm_options(options, arm), nullptr, *pool, seed);
-  before.load_weights(request.before);
-  after.load_weights(request.after);
+  const auto acquisition = arm_options(options, arm).acquisition;
+  const auto where = adapt::runs_on(options.engine);
+  const auto before = adapt::Model::open(request.before, where),
+             after = adapt::Model::open(request.after, where);
 
   std::map<std::string, std::vector<cv::Rect>> boxes;
   for (const auto& region : request.asked) boxes[region.frame_id].push_back(region.box_px);
@@ -263,8 +261,8 @@ std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed
     const cv::Mat image = pool->image_rgb(id), truth = oracle.map(id);
     cv::Mat labels(image.size(), CV_8UC1, cv::Scalar(config::kIgnore));
     for (const auto& box : boxes[id]) truth(box).copyTo(labels(box));
-    const auto old_view = before.view(image, adapt::Role::live),
-               new_view = after.view(image, adapt::Role::live);
+    const auto old_view = before.view(image), new_view = after.view(image);
+    const cv::Mat score = adapt::score_map(before, acquisition, image);
     const std::size_t asked = boxes[id].size();
     Picture picture{
         "Frame " + id,
@@ -273,8 +271,8 @@ std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed
     picture.panels = {photo("frame", image),
                       photo("prediction before", overlay_classes(image, old_view.label)),
                       photo("prediction after", overlay_classes(image, new_view.label)),
-                      photo(old_view.score.empty() ? "confidence before" : "score map before",
-                            colour_map(old_view.score.empty() ? old_view.confidence : old_view.score)),
+                      photo(score.empty() ? "confidence before" : "score map before",
+                            colour_map(score.empty() ? old_view.confidence : score)),
                       photo("regions asked for", overlay_regions(image, boxes[id])),
                       mask("labels that came", overlay_labels(image, labels)),
                       photo("ground truth", overlay_classes(image, truth))};

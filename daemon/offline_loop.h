@@ -28,8 +28,7 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
              const StepProgress& progress);
 
 /// Everything an arm asked for, from its saved state.
-std::vector<adapt::Region> asked_regions(const RunOptions& options, std::uint64_t seed,
-                                         const std::string& arm, const std::filesystem::path& folder);
+std::vector<adapt::Region> asked_regions(const std::string& arm, const std::filesystem::path& folder);
 
 /// mIoU and per-class IoU into the fields of a round.
 void fill_scores(const adapt::Evaluation& evaluation, Round& round);
@@ -45,7 +44,7 @@ struct PictureRequest {
   int rows = 4;
   std::function<void(int done, int rows)> progress = {};
 };
-std::vector<Picture> make_pictures(const RunOptions& options, std::uint64_t seed, const std::string& arm,
+std::vector<Picture> make_pictures(const RunOptions& options, const std::string& arm,
                                    const PictureRequest& request);
 
 }  // namespace driftloop::daemon

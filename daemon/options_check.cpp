@@ -96,7 +96,8 @@ void check_camera(const DaemonOptions& o, Findings& found) {
 }
 
 void check_device(const DaemonOptions& o, Findings& found) {
-  if (is_device_name(o.engine.device)) try_to(found, "engine.device", [&] { adapt::device_text(o.engine); });
+  if (is_device_name(o.engine.device))
+    try_to(found, "engine.device", [&] { adapt::device_text(adapt::runs_on(o.engine)); });
 }
 
 std::vector<std::string> lines_of(const adapt::ModelOptions& model) {
@@ -114,18 +115,18 @@ bool has_model(const DaemonOptions& o) {
 
 void check_weights(const DaemonOptions& o, Findings& found) {
   if (o.loop.weights.empty()) return;
-  adapt::EngineOptions saved;
-  if (!try_to(found, "loop.weights", [&] { saved = adapt::options_of_weights(o.loop.weights); })) return;
-  const auto theirs = lines_of(saved.model), ours = lines_of(o.engine.model);
+  adapt::ModelSpec saved;
+  if (!try_to(found, "loop.weights", [&] { saved = adapt::Model::spec_in(o.loop.weights); })) return;
+  const auto theirs = lines_of(saved.net), ours = lines_of(o.engine.model);
   for (std::size_t i = 0; i < std::min(theirs.size(), ours.size()); ++i)
     if (theirs[i] != ours[i] && !ours[i].starts_with("dropout"))
       fail(found, "loop.weights",
            o.loop.weights + " is of a net with " + theirs[i] + ", and engine.model has " + ours[i] +
                ": set engine.model to that of the file, or give another file");
-  if (saved.input.work_long_side_px != o.engine.input.work_long_side_px)
+  if (saved.work_long_side_px != o.engine.input.work_long_side_px)
     warn(found, "engine.input.work_long_side_px",
          "is " + std::to_string(o.engine.input.work_long_side_px) + ", and " + o.loop.weights +
-             " was trained at " + std::to_string(saved.input.work_long_side_px) +
+             " was trained at " + std::to_string(saved.work_long_side_px) +
              ": it sees things at another size than it learnt them");
   const std::string notice = start_weights_notice(o.state, o.loop.weights);
   if (!notice.empty() && has_model(o)) warn(found, "loop.weights", notice);

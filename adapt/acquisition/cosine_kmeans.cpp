@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "adapt/acquisition/seeded_rng.h"
 #include "config/check.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -26,10 +26,10 @@ at::Tensor drawn_rows(const at::Tensor& rows, std::int64_t count, const KmeansOp
   const auto weight_n =
       options.weight_n.defined() ? options.weight_n.cpu().contiguous() : at::ones({rows.size(0)}, at::kFloat);
   const auto* weight = weight_n.const_data_ptr<float>();
-  SeededRng rng(options.seed);
+  config::Random rng(options.seed);
   std::vector<std::pair<double, std::int64_t>> clock;
   for (std::int64_t i = 0; i < rows.size(0); ++i)
-    clock.emplace_back(-std::log1p(-static_cast<double>(unit_float(rng.next()))) / weight[i], i);
+    clock.emplace_back(-std::log1p(-static_cast<double>(config::unit_float(rng.next()))) / weight[i], i);
   std::nth_element(clock.begin(), clock.begin() + (count - 1), clock.end());
   std::vector<std::int64_t> drawn;
   for (std::int64_t i = 0; i < count; ++i) drawn.push_back(clock[static_cast<std::size_t>(i)].second);

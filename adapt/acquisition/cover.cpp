@@ -16,11 +16,11 @@
 #include "adapt/acquisition/cosine_kmeans.h"
 #include "adapt/acquisition/cover_choice.h"
 #include "adapt/acquisition/region_budget.h"
-#include "adapt/acquisition/seeded_rng.h"
 #include "adapt/acquisition/strategies.h"
 #include "adapt/acquisition/tile_features.h"
 #include "adapt/acquisition/window_strategy.h"
 #include "config/check.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -39,7 +39,7 @@ struct TileCount {
 };
 
 /// `keep` of the numbers in `from`, chosen at random, in their order.
-std::vector<std::int64_t> sample(std::vector<std::int64_t> from, std::int64_t keep, SeededRng& rng) {
+std::vector<std::int64_t> sample(std::vector<std::int64_t> from, std::int64_t keep, config::Random& rng) {
   if (static_cast<std::int64_t>(from.size()) <= keep) return from;
   rng.shuffle(from);
   from.resize(static_cast<std::size_t>(std::max<std::int64_t>(keep, 0)));
@@ -66,23 +66,45 @@ class TileShare {
   std::int64_t kept_ = 0;
 };
 
+/// Of one frame. A tile that touches what is held out is neither: nobody learns from that, so that it covers
+/// nothing, and it cannot be asked for.
+struct TileStates {
+  std::vector<std::int64_t> open, asked;
+};
+
+TileStates states_of(const cv::Mat& taken_hw, const TileGrid& grid) {
+  TileStates states;
+  const cv::Mat most = most_taken(taken_hw, grid);
+  for (std::int64_t t = 0; t < grid.size(); ++t) {
+    const int taken = most.data[t];
+    if (taken == kOpen) states.open.push_back(t);
+    if (taken == kOutstanding || taken == kLabelled) states.asked.push_back(t);
+  }
+  return states;
+}
+
 class CoverChoice final : public Choice {
  public:
-  CoverChoice(PoolView& pool, const SelectRequest& request, const RegionBudget& budget)
-      : pool_(pool), request_(request), budget_(budget) {
-    gathered_.device = pool.device();
+  CoverChoice(const PoolFacts& facts, const SelectRequest& request, const RegionBudget& budget)
+      : facts_(facts), request_(request), budget_(budget) {
+    gathered_.device = facts.device();
     share_tiles();
   }
 
-  std::optional<Scan> scan(std::size_t index) override;
+  std::optional<Want> wants(std::size_t index) const override {
+    const auto& keep = keep_[index];
+    if (keep.open <= 0 && keep.asked <= 0) return std::nullopt;
+    return Want::probabilities_and_features;
+  }
+  Scan observe(std::size_t index, const Prediction& prediction) const override;
   void take(std::size_t index, Scan scan) override;
   std::vector<Region> choose() override;
 
  private:
-  TileGrid grid(std::size_t index) const { return {pool_.frame_size(index), request_.options.region_px}; }
+  TileGrid grid(std::size_t index) const { return {facts_.frame_size(index), request_.options.region_px}; }
   void share_tiles();
 
-  PoolView& pool_;
+  const PoolFacts& facts_;
   const SelectRequest& request_;
   RegionBudget budget_;
   std::vector<TileCount> keep_;  // of each frame
@@ -93,10 +115,9 @@ class CoverChoice final : public Choice {
 /// depend on it.
 void CoverChoice::share_tiles() {
   TileCount all;
-  for (std::size_t i = 0; i < pool_.size(); ++i) {
-    const auto tiles = grid(i).size();
-    const auto asked = tiles == 0 ? 0 : cv::countNonZero(tiles_touching(pool_.asked_mask(i), grid(i)));
-    keep_.push_back({.open = tiles - asked, .asked = asked});
+  for (std::size_t i = 0; i < facts_.size(); ++i) {
+    const TileStates states = states_of(facts_.taken(i), grid(i));
+    keep_.push_back({.open = std::ssize(states.open), .asked = std::ssize(states.asked)});
     all.open += keep_.back().open;
     all.asked += keep_.back().asked;
   }
@@ -106,30 +127,25 @@ void CoverChoice::share_tiles() {
   for (auto& keep : keep_) keep = {.open = open.of(keep.open), .asked = asked.of(keep.asked)};
 }
 
-std::optional<Scan> CoverChoice::scan(std::size_t index) {
+Scan CoverChoice::observe(std::size_t index, const Prediction& prediction) const {
   const auto& keep = keep_[index];
-  if (keep.open <= 0 && keep.asked <= 0) return Scan{};
-  const cv::Mat touching = tiles_touching(pool_.asked_mask(index), grid(index));
-  std::vector<std::int64_t> tiles[2];
-  for (std::int64_t t = 0; t < grid(index).size(); ++t) tiles[touching.data[t] != 0].push_back(t);
-  SeededRng rng(hash_text(pool_.frame_id(index), request_.seed));
-  auto kept = sample(tiles[0], keep.open, rng);
+  const TileStates states = states_of(facts_.taken(index), grid(index));
+  config::Random rng(config::hash_text(facts_.frame_id(index), request_.seed));
+  auto kept = sample(states.open, keep.open, rng);
   const auto open = kept.size();
-  const auto asked = sample(tiles[1], keep.asked, rng);
+  const auto asked = sample(states.asked, keep.asked, rng);
   kept.insert(kept.end(), asked.begin(), asked.end());
-  const auto prediction = checked_prediction(pool_, index, Want::probabilities_and_features);
-  if (!prediction) return std::nullopt;
   auto state = at::zeros({static_cast<std::int64_t>(kept.size())}, at::kByte);
   state.slice(0, static_cast<std::int64_t>(open)).fill_(1);
   const auto tile = at::tensor(kept, at::kLong);
-  const auto rows = tile.to(prediction->feature_dhw.device());
+  const auto rows = tile.to(prediction.feature_dhw.device());
   return Scan{
       {"tile", tile.to(at::kInt)},
       {"asked", state},
       {"feature",
-       tile_features(prediction->feature_dhw, grid(index)).index_select(0, rows).to(at::kCPU, at::kHalf)},
+       tile_features(prediction.feature_dhw, grid(index)).index_select(0, rows).to(at::kCPU, at::kHalf)},
       {"class",
-       tile_classes(prediction->prob_chw, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
+       tile_classes(prediction.prob_chw, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
 }
 
 void CoverChoice::take(std::size_t index, Scan scan) {
@@ -174,14 +190,14 @@ at::Tensor fit_centres(const TilePool& gathered, const at::Tensor& features, con
   });
   std::vector<std::int64_t> all(static_cast<std::size_t>(features.size(0)));
   std::iota(all.begin(), all.end(), std::int64_t{0});
-  SeededRng rng(mix64(request.seed ^ 1));
+  config::Random rng(config::mix64(request.seed ^ 1));
   const auto fitted = sample(std::move(all), o.fit_tiles, rng);
   const auto rows = features.index_select(0, at::tensor(fitted, at::kLong)).to(gathered.device, at::kFloat);
   std::vector<float> weights;
   for (const auto tile : fitted) weights.push_back(gathered.tiles[static_cast<std::size_t>(tile)].weight);
   return cosine_kmeans(rows, {.clusters = std::min<std::int64_t>(asked + wanted, o.max_clusters),
                               .iterations = o.kmeans_iterations,
-                              .seed = mix64(request.seed ^ 2),
+                              .seed = config::mix64(request.seed ^ 2),
                               .weight_n = at::tensor(weights).to(gathered.device),
                               .before_iteration = [&] {
                                 if (request.progress) request.progress(pool_frames);
@@ -194,14 +210,14 @@ std::vector<Region> CoverChoice::choose() {
   const auto features = at::cat(gathered_.features);
   gathered_.features.clear();
   weigh_tiles(gathered_, request_.options.cover.balance);
-  const auto centres = fit_centres(gathered_, features, request_, budget_.total, pool_.size());
+  const auto centres = fit_centres(gathered_, features, request_, budget_.total, facts_.size());
   if (request_.stop.stop_requested()) return {};
   cluster_tiles(gathered_, features, centres);
 
   CoverLimits limits{.count = budget_.total, .of_frame = {}, .seed = request_.seed};
-  for (std::size_t i = 0; i < pool_.size(); ++i)
+  for (std::size_t i = 0; i < facts_.size(); ++i)
     limits.of_frame.push_back(
-        regions_left(request_.budget, budget_, request_.options.region_px, pool_.asked_px(i)));
+        regions_left(request_.budget, budget_, request_.options.region_px, facts_.asked_px(i)));
   std::vector<Region> regions;
   const auto chosen = choose_cover(gathered_.tiles, centres.size(0), limits);
   for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
@@ -209,16 +225,16 @@ std::vector<Region> CoverChoice::choose() {
     const auto frame = static_cast<std::size_t>(tile.frame);
     // The score only orders: 1 for the first asked, falling to 0.
     const double score = 1.0 - static_cast<double>(rank) / static_cast<double>(chosen.size());
-    regions.push_back({pool_.frame_id(frame), grid(frame).box(tile.tile), score});
+    regions.push_back({facts_.frame_id(frame), grid(frame).box(tile.tile), score});
   }
   return regions;
 }
 
 class Cover final : public Strategy {
-  std::unique_ptr<Choice> begin(PoolView& pool, const SelectRequest& request) override {
-    const auto budget = region_budget(request.budget, request.options.region_px, pool_pixels(pool));
+  std::unique_ptr<Choice> begin(const PoolFacts& facts, const SelectRequest& request) override {
+    const auto budget = region_budget(request.budget, request.options.region_px, pool_pixels(facts));
     if (budget.per_frame == 0) return nullptr;
-    return std::make_unique<CoverChoice>(pool, request, budget);
+    return std::make_unique<CoverChoice>(facts, request, budget);
   }
 };
 

@@ -4,8 +4,8 @@
 #include <queue>
 #include <tuple>
 
-#include "adapt/acquisition/seeded_rng.h"
 #include "config/check.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -28,7 +28,7 @@ std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t cl
     else
       cluster.open.push_back(i);
   }
-  SeededRng rng(mix64(seed));
+  config::Random rng(config::mix64(seed));
   for (auto& cluster : gathered) {
     if (cluster.open.empty()) continue;
     rng.shuffle(cluster.open);

@@ -6,7 +6,7 @@
 namespace driftloop::adapt {
 namespace {
 class Entropy final : public ScoreStrategy {
-  at::Tensor pixel_score(const at::Tensor& prob_chw) override { return normalised_entropy(prob_chw); }
+  at::Tensor pixel_score(const at::Tensor& prob_chw) const override { return normalised_entropy(prob_chw); }
 };
 }  // namespace
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "adapt/acquisition/seeded_rng.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -11,7 +11,7 @@ using Indices = std::vector<std::size_t>;
 
 /// Marks `count` of the frames in `from`, one drawn from each of `count` equal stretches, a new one where the
 /// stretch has one.
-void take_spread(const Indices& from, std::size_t count, const std::vector<bool>& is_new, SeededRng& rng,
+void take_spread(const Indices& from, std::size_t count, const std::vector<bool>& is_new, config::Random& rng,
                  std::vector<bool>& taken) {
   count = std::min(count, from.size());
   for (std::size_t s = 0; s < count; ++s) {
@@ -40,7 +40,7 @@ std::vector<PoolFrame> choose_frames(std::vector<PoolFrame> pool, const FrameCho
     else
       is_new[i] = !choice.looked_at.contains(pool[i].id);
   }
-  SeededRng rng(mix64(choice.seed));
+  config::Random rng(config::mix64(choice.seed));
   const auto reminders = std::min(asked.size(), limit / 4);
   take_spread(asked, reminders, is_new, rng, taken);
   auto newest = (limit - reminders) / 2;

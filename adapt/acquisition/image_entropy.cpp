@@ -16,10 +16,8 @@ class ImageEntropy final : public ImageStrategy {
   }
 
  private:
-  std::optional<double> image_score(PoolView& pool, std::size_t index, const SelectRequest&) override {
-    const auto prediction = checked_prediction(pool, index, Want::probabilities);
-    if (!prediction) return std::nullopt;
-    return normalised_entropy(prediction->prob_chw).mean().item<double>();
+  double image_score(const std::string&, const Prediction& prediction, const SelectRequest&) const override {
+    return normalised_entropy(prediction.prob_chw).mean().item<double>();
   }
 };
 }  // namespace

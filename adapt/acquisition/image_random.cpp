@@ -1,7 +1,7 @@
 // image_random: whole random images over the pool, the papers' control; the teacher is not run.
 #include "adapt/acquisition/image_strategy.h"
-#include "adapt/acquisition/seeded_rng.h"
 #include "adapt/acquisition/strategies.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -10,9 +10,10 @@ class ImageRandom final : public ImageStrategy {
   ImageRandom() : ImageStrategy(Strata::none) {}
 
  private:
-  std::optional<double> image_score(PoolView& pool, std::size_t index,
-                                    const SelectRequest& request) override {
-    return static_cast<double>(unit_float(hash_text(pool.frame_id(index), request.seed)));
+  Want want() const override { return Want::nothing; }
+  double image_score(const std::string& frame_id, const Prediction&,
+                     const SelectRequest& request) const override {
+    return static_cast<double>(config::unit_float(config::hash_text(frame_id, request.seed)));
   }
 };
 }  // namespace

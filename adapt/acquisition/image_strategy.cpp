@@ -83,23 +83,26 @@ void check_per_frame(const Budget& budget, const Region& region) {
 
 class ImageChoice final : public Choice {
  public:
-  ImageChoice(ImageStrategy& strategy, Strata strata, PoolView& pool, const SelectRequest& request)
-      : strategy_(strategy), strata_(strata), pool_(pool), request_(request), open_(pool.size(), false) {
-    for (std::size_t i = 0; i < pool.size(); ++i) count(i);
+  ImageChoice(const ImageStrategy& strategy, Strata strata, const PoolFacts& facts,
+              const SelectRequest& request)
+      : strategy_(strategy), strata_(strata), facts_(facts), request_(request), open_(facts.size(), false) {
+    for (std::size_t i = 0; i < facts.size(); ++i) count(i);
   }
 
   bool pays() const { return smallest_ <= request_.budget.pixels; }
 
-  std::optional<Scan> scan(std::size_t index) override {
-    if (!open_[index]) return Scan{};
-    const auto score = strategy_.image_score(pool_, index, request_);
-    if (!score) return std::nullopt;
-    return Scan{{"score", at::full({1}, *score, at::kDouble)}};
+  std::optional<Want> wants(std::size_t index) const override {
+    if (!open_[index]) return std::nullopt;
+    return strategy_.want();
+  }
+  Scan observe(std::size_t index, const Prediction& prediction) const override {
+    const double score = strategy_.image_score(facts_.frame_id(index), prediction, request_);
+    return {{"score", at::full({1}, score, at::kDouble)}};
   }
   void take(std::size_t index, Scan scan) override {
     if (scan.empty()) return;
     group_of(index).open.push_back(
-        {pool_.frame_id(index), whole(index), *scan.at("score").const_data_ptr<double>()});
+        {facts_.frame_id(index), whole(index), *scan.at("score").const_data_ptr<double>()});
   }
   std::vector<Region> choose() override {
     return take_quotas(groups_, request_.budget, images_paid(request_.budget, pixels_, images_));
@@ -107,18 +110,18 @@ class ImageChoice final : public Choice {
 
  private:
   Group& group_of(std::size_t index) {
-    return groups_[strata_ == Strata::by_group ? pool_.group(index) : std::string()];
+    return groups_[strata_ == Strata::by_group ? facts_.group(index) : std::string()];
   }
-  cv::Rect whole(std::size_t index) const { return {{0, 0}, pool_.frame_size(index)}; }
+  cv::Rect whole(std::size_t index) const { return {{0, 0}, facts_.frame_size(index)}; }
   void count(std::size_t index) {
     auto& group = group_of(index);
     ++group.count.images;
-    const cv::Mat asked = pool_.asked_mask(index);
+    const cv::Mat asked = facts_.taken(index);
     if (!asked.empty() && cv::countNonZero(asked) > 0) {
       ++group.count.asked;
       return;
     }
-    const Region region{pool_.frame_id(index), whole(index), 0};
+    const Region region{facts_.frame_id(index), whole(index), 0};
     check_per_frame(request_.budget, region);
     open_[index] = true;
     pixels_ += area_of(region);
@@ -126,9 +129,9 @@ class ImageChoice final : public Choice {
     ++images_;
   }
 
-  ImageStrategy& strategy_;
+  const ImageStrategy& strategy_;
   Strata strata_;
-  PoolView& pool_;
+  const PoolFacts& facts_;
   const SelectRequest& request_;
   std::vector<bool> open_;  // frames that nothing was asked of
   std::map<std::string, Group> groups_;
@@ -139,8 +142,8 @@ class ImageChoice final : public Choice {
 
 }  // namespace
 
-std::unique_ptr<Choice> ImageStrategy::begin(PoolView& pool, const SelectRequest& request) {
-  auto choice = std::make_unique<ImageChoice>(*this, strata_, pool, request);
+std::unique_ptr<Choice> ImageStrategy::begin(const PoolFacts& facts, const SelectRequest& request) {
+  auto choice = std::make_unique<ImageChoice>(*this, strata_, facts, request);
   if (!choice->pays()) return nullptr;
   return choice;
 }

@@ -11,15 +11,16 @@ enum class Strata { by_group, none };
 /// score.
 class ImageStrategy : public Strategy {
  public:
-  /// Larger is asked first; none = the frame is gone.
-  virtual std::optional<double> image_score(PoolView& pool, std::size_t index,
-                                            const SelectRequest& request) = 0;
+  virtual Want want() const { return Want::probabilities; }
+  /// Larger is asked first.
+  virtual double image_score(const std::string& frame_id, const Prediction& prediction,
+                             const SelectRequest& request) const = 0;
 
  protected:
   explicit ImageStrategy(Strata strata) : strata_(strata) {}
 
  private:
-  std::unique_ptr<Choice> begin(PoolView& pool, const SelectRequest& request) final;
+  std::unique_ptr<Choice> begin(const PoolFacts& facts, const SelectRequest& request) final;
   Strata strata_;
 };
 

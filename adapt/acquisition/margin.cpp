@@ -7,7 +7,7 @@
 namespace driftloop::adapt {
 namespace {
 class Margin final : public ScoreStrategy {
-  at::Tensor pixel_score(const at::Tensor& prob_chw) override {
+  at::Tensor pixel_score(const at::Tensor& prob_chw) const override {
     const auto best = std::get<0>(prob_chw.topk(2, 0));
     return 1 - (best[0] - best[1]);
   }

@@ -17,11 +17,9 @@ class Ripu final : public WindowStrategy {
   }
 
  private:
-  std::optional<at::Tensor> window_scores(PoolView& pool, std::size_t index,
-                                          const SelectRequest& request) override {
-    const auto prediction = checked_prediction(pool, index, Want::probabilities);
-    if (!prediction) return std::nullopt;
-    return region_score(prediction->prob_chw, request.options.region_px, Border::inside).score;
+  at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
+                           const SelectRequest& request) const override {
+    return region_score(prediction.prob_chw, request.options.region_px, Border::inside).score;
   }
 };
 
@@ -29,15 +27,17 @@ class RipuPixel final : public WindowStrategy {
  public:
   std::optional<at::Tensor> score_map(const Prediction& prediction,
                                       const AcquisitionOptions& options) override {
-    return region_score(prediction.prob_chw, 2 * options.score_radius_px + 1, Border::clipped).score;
+    return pixel_scores(prediction, options);
   }
 
  private:
+  static at::Tensor pixel_scores(const Prediction& prediction, const AcquisitionOptions& options) {
+    return region_score(prediction.prob_chw, 2 * options.score_radius_px + 1, Border::clipped).score;
+  }
   int side_px(const AcquisitionOptions&) const override { return 1; }
-  std::optional<at::Tensor> window_scores(PoolView& pool, std::size_t index,
-                                          const SelectRequest& request) override {
-    const auto prediction = checked_prediction(pool, index, Want::probabilities);
-    return prediction ? score_map(*prediction, request.options) : std::nullopt;
+  at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
+                           const SelectRequest& request) const override {
+    return pixel_scores(prediction, request.options);
   }
 };
 

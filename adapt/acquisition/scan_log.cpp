@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "adapt/train/safetensors.h"
+#include "adapt/files/safetensors.h"
 #include "config/check.h"
 #include "config/digest.h"
 #include "config/durable_file.h"

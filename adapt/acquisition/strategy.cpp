@@ -29,7 +29,7 @@ struct FrameUse {
 
 class SelectionCheck {
  public:
-  SelectionCheck(PoolView& pool, const Budget& budget) : pool_(pool), budget_(budget) {
+  SelectionCheck(const PoolFacts& pool, const Budget& budget) : pool_(pool), budget_(budget) {
     for (std::size_t i = 0; i < pool.size(); ++i) {
       FrameUse use;
       use.index = i;
@@ -46,7 +46,7 @@ class SelectionCheck {
     const cv::Rect box = region.box_px;
     DL_CHECK(box.area() > 0 && (box & cv::Rect({0, 0}, size)) == box, region.frame_id, box, size);
     if (use.taken.empty()) {
-      const cv::Mat asked = pool_.asked_mask(use.index);
+      const cv::Mat asked = pool_.taken(use.index);
       DL_CHECK(asked.empty() || (asked.size() == size && asked.type() == CV_8UC1), region.frame_id,
                asked.size(), size);
       use.taken = asked.empty() ? cv::Mat::zeros(size, CV_8UC1) : asked.clone();
@@ -64,12 +64,49 @@ class SelectionCheck {
   }
 
  private:
-  PoolView& pool_;
+  const PoolFacts& pool_;
   const Budget& budget_;
   std::unordered_map<std::string, FrameUse> frames_;
   std::int64_t pixels_ = 0;
   std::int64_t regions_ = 0;
 };
+
+/// Runs the teacher and checks what it says against the frame; none = the frame is gone. Throws Error when it
+/// is not finite.
+std::optional<Prediction> checked_prediction(PoolView& pool, std::size_t index, Want want) {
+  std::optional<Prediction> seen = pool.predict(index, want);
+  if (!seen) return seen;
+  const auto& [prob, feature] = *seen;
+  const cv::Size size = pool.frame_size(index);
+  DL_CHECK(prob.defined() && prob.dim() == 3 && prob.size(1) == size.height && prob.size(2) == size.width,
+           pool.frame_id(index), size);
+  const bool features = want == Want::probabilities_and_features;
+  DL_CHECK(!features || (feature.defined() && feature.dim() == 3), pool.frame_id(index),
+           "features were asked for");
+  // A sum is NaN or infinite when an element is: one pass and no temporary of the map's size.
+  if (!(features ? prob.sum() + feature.sum() : prob.sum()).isfinite().item<bool>())
+    throw Error("the teacher's output for frame " + pool.frame_id(index) +
+                " is not finite: its weights are broken; return to the live model");
+  return seen;
+}
+
+/// From the log or by a look at the frame; none = the frame is gone, or there is nothing to ask of it.
+std::optional<Scan> scan_of(PoolView& pool, std::size_t index, const Choice& choice, ScanLog* log) {
+  if (!pool.present(index)) return std::nullopt;
+  if (log != nullptr)
+    if (auto scan = log->take(index)) return scan;
+  const auto want = choice.wants(index);
+  if (!want) return std::nullopt;
+  Prediction prediction;
+  if (*want != Want::nothing) {
+    auto seen = checked_prediction(pool, index, *want);
+    if (!seen) return std::nullopt;
+    prediction = *std::move(seen);
+  }
+  auto scan = choice.observe(index, prediction);
+  if (log != nullptr) log->add(index, scan);
+  return scan;
+}
 
 }  // namespace
 
@@ -85,14 +122,7 @@ Selection Strategy::select(PoolView& pool, const SelectRequest& request, ScanLog
       if (log != nullptr) log->save();
       return stopped;
     }
-    if (pool.present(i)) {
-      auto scan = log != nullptr ? log->take(i) : std::nullopt;
-      if (!scan) {
-        scan = choice->scan(i);
-        if (scan && log != nullptr) log->add(i, *scan);
-      }
-      if (scan) choice->take(i, *std::move(scan));
-    }
+    if (auto scan = scan_of(pool, i, *choice, log)) choice->take(i, *std::move(scan));
     if (request.progress) request.progress(i + 1);
   }
   if (log != nullptr) log->save();  // the choice can be interrupted as well

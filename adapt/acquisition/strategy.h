@@ -1,7 +1,8 @@
 // Acquisition: which pixels of the pool are worth a human's time (docs/method, section 4). A strategy sees
-// the whole pool through PoolView and returns regions under a budget; ground truth is out of its reach. It
-// works in two parts, since the first takes minutes on a vehicle and must outlive an interruption: `scan`
-// looks at one frame, `choose` decides over all scans.
+// what is known of the whole pool and returns regions under a budget; ground truth is out of its reach. It
+// works in two parts, since the first takes minutes on a vehicle and must outlive an interruption: `observe`
+// looks at one frame, `choose` decides over all of them. The loop over the pool and the teacher are not its
+// own.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -30,30 +31,45 @@ struct Prediction {
   at::Tensor feature_dhw;  // (D, h, w) float, teacher features at stride 8, not normalised; may be undefined
 };
 
-enum class Want { probabilities, probabilities_and_features };
+enum class Want { nothing, probabilities, probabilities_and_features };
 
-/// The frames a strategy may ask for. Frame ids are distinct. References stay valid until the next call.
-class PoolView {
+/// Why nothing may be asked of a pixel any more.
+enum Taken : std::uint8_t {
+  kOpen = 0,
+  kOutstanding = 1,  // asked for, the label has not come
+  kLabelled = 2,     // it is learnt from
+  kHeldOut = 3       // for the guard: nobody learns from it
+};
+
+/// What a strategy knows of the frames that it may ask for, without the teacher. Frame ids are distinct.
+/// References stay valid until the next call.
+class PoolFacts {
  public:
-  virtual ~PoolView() = default;
+  virtual ~PoolFacts() = default;
   virtual std::size_t size() const = 0;
   virtual const std::string& frame_id(std::size_t index) const = 0;
   /// The city or sequence the frame belongs to; whole-image strategies are stratified by it.
   virtual const std::string& group(std::size_t index) const = 0;
   virtual cv::Size frame_size(std::size_t index) const = 0;
-  /// False when the frame is known to be gone (evicted): nothing is asked of it.
-  virtual bool present(std::size_t) const { return true; }
-  /// Runs the teacher: the expensive call. Strategies make it at most once a frame and selection. Features
-  /// are only defined when asked for. None = the frame is gone meanwhile.
-  virtual std::optional<Prediction> predict(std::size_t index, Want want) = 0;
-  /// 8UC1 of the frame's size, nonzero where a label was asked for before (returned, outstanding or kept as
-  /// guard). Empty = nothing asked yet.
-  virtual cv::Mat asked_mask(std::size_t index) const = 0;
+  /// 8UC1 of the frame's size, a Taken each; empty = all of it is open.
+  virtual cv::Mat taken(std::size_t index) const = 0;
+  /// 8UC1 trainIds of the frame's size, 255 where no label is learnt from; empty = there is none.
+  virtual cv::Mat label(std::size_t) const { return {}; }
   /// Pixels of the frame that this round asks for already (the guard's): they count as the budget's
   /// pixels_per_frame.
   virtual std::int64_t asked_px(std::size_t) const { return 0; }
   /// Where the teacher runs.
   virtual at::Device device() const { return at::kCPU; }
+};
+
+/// The same with the teacher, for the loop over the pool.
+class PoolView : public PoolFacts {
+ public:
+  /// False when the frame is known to be gone (evicted): nothing is asked of it.
+  virtual bool present(std::size_t) const { return true; }
+  /// Runs the teacher: the expensive call. Features are only defined when asked for. None = the frame is gone
+  /// meanwhile.
+  virtual std::optional<Prediction> predict(std::size_t index, Want want) = 0;
 };
 
 struct SelectRequest {
@@ -69,14 +85,16 @@ struct Selection {
   bool stopped = false;         // the stop token was set; `regions` is then empty
 };
 
-/// One selection under way. A frame's scan depends on the frame, the pool's frames and asked masks, and the
-/// request, so that one made by an earlier process serves as well as a new one. Pool and request outlive it.
+/// One selection under way. What is seen of a frame depends on the frame, the pool's facts and the request,
+/// so that a scan made by an earlier process serves as well as a new one. Facts and request outlive it.
 class Choice {
  public:
   virtual ~Choice() = default;
-  /// Runs the teacher, where there is something to ask. None = the frame is gone. Throws Error.
-  virtual std::optional<Scan> scan(std::size_t index) = 0;
-  /// In the order of the pool; frames that are gone are left out.
+  /// What it needs of the teacher to look at this frame; none = there is nothing to ask of it.
+  virtual std::optional<Want> wants(std::size_t index) const = 0;
+  /// Looks at one frame; `prediction` holds what was wanted. Throws Error.
+  virtual Scan observe(std::size_t index, const Prediction& prediction) const = 0;
+  /// In the order of the pool; frames that are gone, or of which nothing is wanted, are left out.
   virtual void take(std::size_t index, Scan scan) = 0;
   /// After the last frame. Cut short by the stop token the result means nothing.
   virtual std::vector<Region> choose() = 0;
@@ -100,7 +118,7 @@ class Strategy {
 
  private:
   /// Null when the budget pays for nothing.
-  virtual std::unique_ptr<Choice> begin(PoolView& pool, const SelectRequest& request) = 0;
+  virtual std::unique_ptr<Choice> begin(const PoolFacts& facts, const SelectRequest& request) = 0;
 };
 
 using StrategyFactory = std::unique_ptr<Strategy> (*)();

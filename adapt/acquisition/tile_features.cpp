@@ -46,16 +46,16 @@ at::Tensor tile_classes(const at::Tensor& prob_chw, const TileGrid& grid) {
   return at::avg_pool2d(whole, grid.tile_px).squeeze(0).argmax(0).reshape({-1});
 }
 
-cv::Mat tiles_touching(const cv::Mat& asked_hw, const TileGrid& grid) {
-  cv::Mat touching = cv::Mat::zeros(grid.rows, grid.columns, CV_8UC1);
-  if (asked_hw.empty()) return touching;
+cv::Mat most_taken(const cv::Mat& taken_hw, const TileGrid& grid) {
+  cv::Mat most = cv::Mat::zeros(grid.rows, grid.columns, CV_8UC1);
+  if (taken_hw.empty()) return most;
   for (int y = 0; y < grid.rows * grid.tile_px; ++y) {
-    const auto* asked = asked_hw.ptr<std::uint8_t>(y);
-    auto* row = touching.ptr<std::uint8_t>(y / grid.tile_px);
+    const auto* taken = taken_hw.ptr<std::uint8_t>(y);
+    auto* row = most.ptr<std::uint8_t>(y / grid.tile_px);
     for (int x = 0; x < grid.columns * grid.tile_px; ++x)
-      if (asked[x] != 0) row[x / grid.tile_px] = 1;
+      row[x / grid.tile_px] = std::max(row[x / grid.tile_px], taken[x]);
   }
-  return touching;
+  return most;
 }
 
 }  // namespace driftloop::adapt

@@ -32,8 +32,8 @@ at::Tensor tile_features(const at::Tensor& feature_dhw, const TileGrid& grid);
 /// (rows x columns) int64: the class of each tile with the largest mean probability of `prob_chw` (C, H, W).
 at::Tensor tile_classes(const at::Tensor& prob_chw, const TileGrid& grid);
 
-/// (rows x columns) bytes, row by row: 1 where the tile touches a nonzero pixel of `asked_hw` (8UC1; empty =
-/// none).
-cv::Mat tiles_touching(const cv::Mat& asked_hw, const TileGrid& grid);
+/// (rows x columns) bytes, row by row: the largest value that the tile touches in `taken_hw` (8UC1; empty =
+/// 0).
+cv::Mat most_taken(const cv::Mat& taken_hw, const TileGrid& grid);
 
 }  // namespace driftloop::adapt

@@ -4,19 +4,24 @@
 
 namespace driftloop::adapt {
 
+struct FrameFacts {
+  const std::string& id;
+  cv::Size size_px;
+};
+
 /// Asks the best windows over the pool. One frame's scores are in memory at a time; its scan are its own best
 /// windows, at most what the budget pays of one frame, 12 bytes each.
 class WindowStrategy : public Strategy {
  public:
   /// Side of the windows asked, px.
   virtual int side_px(const AcquisitionOptions& options) const { return options.region_px; }
-  /// Scores of the windows (Border::inside, float, CPU) of one frame; larger is asked first. None = it is
-  /// gone.
-  virtual std::optional<at::Tensor> window_scores(PoolView& pool, std::size_t index,
-                                                  const SelectRequest& request) = 0;
+  virtual Want want() const { return Want::probabilities; }
+  /// Scores of the windows (Border::inside, float, CPU) of one frame; larger is asked first.
+  virtual at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,
+                                   const SelectRequest& request) const = 0;
 
  private:
-  std::unique_ptr<Choice> begin(PoolView& pool, const SelectRequest& request) final;
+  std::unique_ptr<Choice> begin(const PoolFacts& facts, const SelectRequest& request) final;
 };
 
 /// A window counts by the mean of a per-pixel score.
@@ -26,17 +31,13 @@ class ScoreStrategy : public WindowStrategy {
                                       const AcquisitionOptions& options) override;
 
  private:
-  std::optional<at::Tensor> window_scores(PoolView& pool, std::size_t index,
-                                          const SelectRequest& request) final;
+  at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,
+                           const SelectRequest& request) const final;
   /// (C, H, W) probabilities -> (H, W) score, on their device; larger is asked first.
-  virtual at::Tensor pixel_score(const at::Tensor& prob_chw) = 0;
+  virtual at::Tensor pixel_score(const at::Tensor& prob_chw) const = 0;
 };
 
-/// Runs the teacher and checks what it says against the frame; none = the frame is gone. Throws Error when it
-/// is not finite.
-std::optional<Prediction> checked_prediction(PoolView& pool, std::size_t index, Want want);
-
 /// Pixels of all frames.
-std::int64_t pool_pixels(const PoolView& pool);
+std::int64_t pool_pixels(const PoolFacts& facts);
 
 }  // namespace driftloop::adapt

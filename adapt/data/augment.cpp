@@ -8,34 +8,27 @@
 namespace driftloop::adapt {
 namespace {
 
-double uniform(std::mt19937_64& random, double low, double high) {
-  return std::uniform_real_distribution<double>(low, high)(random);
-}
-int uniform_int(std::mt19937_64& random, int low, int high) {
-  return std::uniform_int_distribution<int>(low, high)(random);
-}
-
 /// Where one side of the crop starts, so that a view of `side` holds `crop` of it or lies wholly inside; with
 /// `point` >= 0 that pixel is inside.
-int crop_start(std::mt19937_64& random, int side, int crop, int point) {
+int crop_start(config::Random& random, int side, int crop, int point) {
   int low = std::min(0, side - crop), high = std::max(0, side - crop);
   if (point >= 0) {
     low = std::max(low, point - crop + 1);
     high = std::min(high, point);
   }
-  return uniform_int(random, low, high);
+  return random.between(low, high);
 }
 
-View crop_around(const InputOptions& o, const View& view, std::mt19937_64& random, cv::Point2d point) {
-  const bool grow = uniform_int(random, 0, 1) == 1;
-  const double scale = grow ? uniform(random, 1, o.scale_max) : uniform(random, o.scale_min, 1);
-  const cv::Size work = working_size(o, view.image_rgb.size());
+View crop_around(const InputOptions& o, const View& view, config::Random& random, cv::Point2d point) {
+  const bool grow = random.chance(0.5);
+  const double scale = grow ? random.uniform(1, o.scale_max) : random.uniform(o.scale_min, 1);
+  const cv::Size work = working_size(o.work_long_side_px, view.image_rgb.size());
   const cv::Size size(std::max(1, cvRound(work.width * scale)), std::max(1, cvRound(work.height * scale)));
   const int px = point.x < 0 ? -1 : std::min(size.width - 1, static_cast<int>(point.x * size.width));
   const int py = point.y < 0 ? -1 : std::min(size.height - 1, static_cast<int>(point.y * size.height));
   const int x0 = crop_start(random, size.width, o.crop_width_px, px),
             y0 = crop_start(random, size.height, o.crop_height_px, py);
-  const bool flip = uniform_int(random, 0, 1) == 1;
+  const bool flip = random.chance(0.5);
 
   const cv::Rect wanted(x0, y0, o.crop_width_px, o.crop_height_px);
   const cv::Rect inside = wanted & cv::Rect({0, 0}, size);
@@ -59,43 +52,40 @@ View crop_around(const InputOptions& o, const View& view, std::mt19937_64& rando
 
 }  // namespace
 
-cv::Size working_size(const InputOptions& options, cv::Size size_px) {
+cv::Size working_size(int long_side_px, cv::Size size_px) {
   const int long_side = std::max(size_px.width, size_px.height);
-  if (options.work_long_side_px == 0 || long_side == options.work_long_side_px) return size_px;
-  const double scale = static_cast<double>(options.work_long_side_px) / long_side;
+  if (long_side_px == 0 || long_side == long_side_px) return size_px;
+  const double scale = static_cast<double>(long_side_px) / long_side;
   return {std::max(1, cvRound(size_px.width * scale)), std::max(1, cvRound(size_px.height * scale))};
 }
 
-cv::Mat to_working_size(const InputOptions& options, const cv::Mat& image_rgb) {
-  const cv::Size work = working_size(options, image_rgb.size());
+cv::Mat to_working_size(int long_side_px, const cv::Mat& image_rgb) {
+  const cv::Size work = working_size(long_side_px, image_rgb.size());
   if (work == image_rgb.size()) return image_rgb;
   cv::Mat resized;
   cv::resize(image_rgb, resized, work, 0, 0, work.width < image_rgb.cols ? cv::INTER_AREA : cv::INTER_LINEAR);
   return resized;
 }
 
-View random_crop(const InputOptions& options, const View& view, std::mt19937_64& random) {
+View random_crop(const InputOptions& options, const View& view, config::Random& random) {
   return crop_around(options, view, random, {-1, -1});
 }
 
-View random_crop_on_label(const InputOptions& options, const View& view, std::mt19937_64& random) {
+View random_crop_on_label(const InputOptions& options, const View& view, config::Random& random) {
   std::vector<cv::Point> labelled;
   cv::findNonZero(view.label != config::kIgnore, labelled);
   if (labelled.empty()) return random_crop(options, view, random);
-  const cv::Point chosen =
-      labelled[std::uniform_int_distribution<std::size_t>(0, labelled.size() - 1)(random)];
+  const cv::Point chosen = labelled[random.below(labelled.size())];
   return crop_around(options, view, random,
                      {(chosen.x + 0.5) / view.label.cols, (chosen.y + 0.5) / view.label.rows});
 }
 
-cv::Mat jitter(const cv::Mat& image_rgb, double strength, std::mt19937_64& random) {
+cv::Mat jitter(const cv::Mat& image_rgb, double strength, config::Random& random) {
   if (strength <= 0) return image_rgb;
-  const auto around_one = [&](double spread) {
-    return std::exp(uniform(random, -spread, spread) * strength);
-  };
+  const auto around_one = [&](double spread) { return std::exp(random.uniform(-spread, spread) * strength); };
   cv::Mat hsv, changed;
   cv::cvtColor(image_rgb, hsv, cv::COLOR_RGB2HSV);
-  const int hue = static_cast<int>(uniform(random, -8, 8) * strength) + 180;  // OpenCV hue: 0..179
+  const int hue = static_cast<int>(random.uniform(-8, 8) * strength) + 180;  // OpenCV hue: 0..179
   const double saturation = around_one(0.7);
   hsv.forEach<cv::Vec3b>([&](cv::Vec3b& p, const int*) {
     p[0] = static_cast<std::uint8_t>((p[0] + hue) % 180);
@@ -103,48 +93,40 @@ cv::Mat jitter(const cv::Mat& image_rgb, double strength, std::mt19937_64& rando
   });
   cv::cvtColor(hsv, changed, cv::COLOR_HSV2RGB);
   const double gain = around_one(0.5), cast = 0.12 * strength;
-  const double offset = uniform(random, -35, 35) * strength;
+  const double offset = random.uniform(-35, 35) * strength;
   cv::Mat real;
   changed.convertTo(real, CV_32FC3, gain, offset);
-  cv::multiply(real,
-               cv::Scalar(1 + uniform(random, -cast, cast), 1 + uniform(random, -cast, cast),
-                          1 + uniform(random, -cast, cast)),
-               real);
-  if (uniform(random, 0, 1) < 0.5 * strength) cv::GaussianBlur(real, real, {}, uniform(random, 0.3, 1.3));
-  if (uniform(random, 0, 1) < 0.5 * strength) {
-    cv::Mat noise(real.size(), CV_32FC3);
-    cv::RNG generator(random());
-    generator.fill(noise, cv::RNG::NORMAL, 0, uniform(random, 2, 14) * strength);
-    real += noise;
+  cv::Scalar tint;
+  for (int c = 0; c < 3; ++c) tint[c] = 1 + random.uniform(-cast, cast);
+  cv::multiply(real, tint, real);
+  if (random.chance(0.5 * strength)) cv::GaussianBlur(real, real, {}, random.uniform(0.3, 1.3));
+  if (random.chance(0.5 * strength)) {
+    const auto deviation = static_cast<float>(random.uniform(2, 14) * strength);
+    for (int y = 0; y < real.rows; ++y) {
+      auto* value = real.ptr<float>(y);
+      for (int i = 0; i < 3 * real.cols; ++i) value[i] += deviation * random.near_normal();
+    }
   }
   real.convertTo(changed, CV_8UC3);
   return changed;
 }
 
-torch::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb) {
+at::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb) {
   DL_CHECK(!images_rgb.empty());
   const int height = images_rgb[0].rows, width = images_rgb[0].cols;
-  auto batch = torch::empty({static_cast<std::int64_t>(images_rgb.size()), 3, height, width});
-  float* out = batch.data_ptr<float>();
-  const std::size_t plane = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  auto batch = at::empty({static_cast<std::int64_t>(images_rgb.size()), height, width, 3}, at::kByte);
+  auto* out = batch.data_ptr<std::uint8_t>();
   for (const cv::Mat& image : images_rgb) {
     DL_CHECK(image.type() == CV_8UC3 && image.rows == height && image.cols == width, image.rows, image.cols);
-    for (int y = 0; y < height; ++y) {
-      const auto* row = image.ptr<cv::Vec3b>(y);
-      for (int x = 0; x < width; ++x)
-        for (std::size_t c = 0; c < 3; ++c)
-          out[c * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
-              static_cast<std::size_t>(x)] =
-              (static_cast<float>(row[x][static_cast<int>(c)]) - kMean[c]) / kStd[c];
-    }
-    out += 3 * plane;
+    image.copyTo(cv::Mat(height, width, CV_8UC3, out));
+    out += image.total() * image.elemSize();
   }
   return batch;
 }
 
-torch::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels) {
+at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels) {
   DL_CHECK(!labels.empty());
-  std::vector<torch::Tensor> maps;
+  std::vector<at::Tensor> maps;
   for (const cv::Mat& label : labels) {
     DL_CHECK(label.type() == CV_8UC1 && label.isContinuous(), label.type());
     maps.push_back(torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64));

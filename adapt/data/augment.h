@@ -2,11 +2,11 @@
 // normalisation.
 #pragma once
 #include <opencv2/core.hpp>
-#include <random>
 
 #include "adapt/options.h"
 #include "adapt/preprocessing.h"
 #include "adapt/torch.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 
@@ -15,26 +15,25 @@ struct View {
   cv::Mat label;      // 8UC1 trainIds, 255 ignored; empty when there is none
 };
 
-/// The working size of an image of `size_px`: long side `options.work_long_side_px` (or unchanged), aspect
-/// kept.
-cv::Size working_size(const InputOptions& options, cv::Size size_px);
+/// The working size of an image of `size_px`: of this long side, aspect kept; 0 = unchanged.
+cv::Size working_size(int long_side_px, cv::Size size_px);
 
 /// The image at its working size.
-cv::Mat to_working_size(const InputOptions& options, const cv::Mat& image_rgb);
+cv::Mat to_working_size(int long_side_px, const cv::Mat& image_rgb);
 
 /// Random scale (half the draws below 1), flip and crop to crop_width x crop_height. Outside the image: mean
 /// colour, label 255.
-View random_crop(const InputOptions& options, const View& view, std::mt19937_64& random);
+View random_crop(const InputOptions& options, const View& view, config::Random& random);
 
 /// As random_crop, but the crop is placed so that a random labelled pixel of `view.label` lies in it:
 /// returned regions are few.
-View random_crop_on_label(const InputOptions& options, const View& view, std::mt19937_64& random);
+View random_crop_on_label(const InputOptions& options, const View& view, config::Random& random);
 
 /// Brightness, contrast, saturation, hue, blur, noise; `strength` 0..1, 0 = unchanged.
-cv::Mat jitter(const cv::Mat& image_rgb, double strength, std::mt19937_64& random);
+cv::Mat jitter(const cv::Mat& image_rgb, double strength, config::Random& random);
 
-/// (N, 3, H, W) float normalised / (N, H, W) int64. All of one size.
-torch::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb);
-torch::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels);
+/// (N, H, W, 3) uint8, as SegmentationNet::normalised() takes it / (N, H, W) int64. All of one size.
+at::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb);
+at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels);
 
 }  // namespace driftloop::adapt

@@ -19,32 +19,30 @@ void count(Confusion& confusion, const cv::Mat& prediction, const cv::Mat& label
 
 }  // namespace
 
-Confusion confusion_over(SegmentationNet& net, const EngineOptions& options, torch::Device device,
-                         const Dataset& dataset, std::stop_token stop) {
-  const auto& fold = config::label_space(options.label_space).fold;
+Confusion confusion_over(const PlacedNet& net, const Dataset& dataset, std::stop_token stop) {
+  const auto& fold = config::label_space(net.spec().label_space).fold;
   Confusion confusion(config::kClasses);
   for (std::size_t i = 0; i < dataset.size() && !stop.stop_requested(); ++i) {
     const auto [image, label] = labelled_image(dataset, i);
-    count(confusion, predict_label(net, options, device, image), config::map_labels(label, fold));
+    count(confusion, net.label(image), config::map_labels(label, fold));
   }
   return confusion;
 }
 
-GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, const EngineOptions& options,
-                         torch::Device device, const FramePool& pool, const TargetLabels& labels) {
+GuardScores guard_scores(const PlacedNet& live, const PlacedNet& candidate, const FramePool& pool,
+                         const TargetLabels& labels, int max_regions) {
   std::vector<const AskedRegion*> guard;  // as they were asked, the oldest first
   for (const auto& [region_id, asked] : labels.asked())
     if (asked.purpose == Purpose::guard && asked.label_pixels > 0) guard.push_back(&asked);
-  const auto most = static_cast<std::size_t>(options.guard.max_regions);
-  if (most > 0 && guard.size() > most) guard.erase(guard.begin(), guard.end() - options.guard.max_regions);
+  const auto most = static_cast<std::size_t>(max_regions);
+  if (most > 0 && guard.size() > most) guard.erase(guard.begin(), guard.end() - max_regions);
   std::map<std::string, std::vector<const AskedRegion*>> by_frame;
   for (const AskedRegion* asked : guard) by_frame[asked->region.frame_id].push_back(asked);
   GuardScores scores;
   for (const auto& [id, regions] : by_frame) {
     const cv::Mat image = pool.image_rgb(id);
     if (image.empty()) continue;
-    const cv::Mat by_live = predict_label(live, options, device, image),
-                  by_candidate = predict_label(candidate, options, device, image);
+    const cv::Mat by_live = live.label(image), by_candidate = candidate.label(image);
     for (const AskedRegion* asked : regions) {
       const cv::Mat label = TargetLabels::label_of(*asked);
       const auto labelled = static_cast<double>(asked->label_pixels);
@@ -58,8 +56,8 @@ GuardScores guard_scores(SegmentationNet& live, SegmentationNet& candidate, cons
   return scores;
 }
 
-Evaluation summarise(const Confusion& confusion, const EngineOptions& options, std::int64_t images) {
-  const auto& space = config::label_space(options.label_space);
+Evaluation summarise(const Confusion& confusion, const std::string& label_space, std::int64_t images) {
+  const auto& space = config::label_space(label_space);
   Evaluation evaluation;
   evaluation.miou = confusion.miou(space.scored);
   evaluation.images = images;

@@ -92,18 +92,18 @@ class DeepLabV3Plus : public SegmentationNet {
     const auto layers = encoder_->forward(image_nchw);
     const auto low = decoder_->low_conv->forward(layers[0]);
     auto high = decoder_->head->forward(decoder_->aspp->forward(layers[3]));
-    high = upsample(high, low.size(2), low.size(3));
+    high = upsample(high, low.size(2), low.size(3), Corners::aligned);
     const auto joined = torch::cat({low, high}, 1);
     NetOutput result;
     auto x = joined;
     std::size_t layer = 0;
     for (auto& module : *decoder_->classifier) {
-      if (layer++ == kLastLayer && outputs == Outputs::main_and_features) result.features_ndhw = x;
+      if (layer++ == kLastLayer && wants(outputs, Outputs::features)) result.features_ndhw = x;
       x = module.forward(x);
     }
     result.logits_nchw = x;
-    if (outputs == Outputs::main_and_aux) result.aux_nchw = auxor_->aux->forward(layers[2]);
-    if (outputs == Outputs::main_and_representation)
+    if (wants(outputs, Outputs::aux)) result.aux_nchw = auxor_->aux->forward(layers[2]);
+    if (wants(outputs, Outputs::representation))
       result.representation_nchw = decoder_->representation->forward(joined);
     return result;
   }

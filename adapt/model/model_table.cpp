@@ -2,14 +2,13 @@
 #include <functional>
 
 #include "adapt/model/deeplabv3plus.h"
+#include "adapt/model/edge_net.h"
+#include "adapt/preprocessing.h"
 #include "config/check.h"
-#include "config/digest.h"
 #include "config/name_table.h"
 
 namespace driftloop::adapt {
 namespace {
-
-constexpr std::int64_t kSmallestSide = 33;  // below this the dilated layers see nothing but padding
 
 using Factory = std::shared_ptr<SegmentationNet> (*)(const ModelOptions&, int classes);
 
@@ -18,7 +17,19 @@ std::shared_ptr<SegmentationNet> deeplab(const ModelOptions& options, int classe
   return make_deeplabv3plus(options, {bottleneck, {a, b, c, d}}, classes);
 }
 
-constexpr std::array<config::NameEntry<Factory>, 5> kModels = {{
+constexpr std::array<config::NameEntry<Factory>, 8> kModels = {{
+    {"efficientnet_lite0", "EfficientNet-Lite0 with a light decoder: for edge devices and CPUs",
+     [](const ModelOptions& o, int classes) {
+       return make_edge_net(o, {1.0, 1.0}, classes);
+     }},
+    {"efficientnet_lite1", "EfficientNet-Lite1 with a light decoder",
+     [](const ModelOptions& o, int classes) {
+       return make_edge_net(o, {1.0, 1.1}, classes);
+     }},
+    {"efficientnet_lite2", "EfficientNet-Lite2 with a light decoder",
+     [](const ModelOptions& o, int classes) {
+       return make_edge_net(o, {1.1, 1.2}, classes);
+     }},
     {"deeplabv3plus_r18", "DeepLabV3+ on ResNet-18: small enough for a CPU with width 0.25",
      deeplab<false, 2, 2, 2, 2>},
     {"deeplabv3plus_r34", "DeepLabV3+ on ResNet-34", deeplab<false, 3, 4, 6, 3>},
@@ -38,15 +49,29 @@ void describe(config::Fields& f, ModelOptions& o) {
   f.field("dropout", o.dropout, {0, 0.9}, "channel dropout in the heads");
 }
 
-NetOutput SegmentationNet::run(const torch::Tensor& image_nchw, Outputs outputs) {
+NetOutput SegmentationNet::run(const at::Tensor& image_nchw, Outputs outputs) {
   DL_CHECK(image_nchw.dim() == 4 && image_nchw.size(1) == 3, image_nchw.sizes());
-  DL_CHECK(image_nchw.size(2) >= kSmallestSide && image_nchw.size(3) >= kSmallestSide, image_nchw.sizes());
-  if (!image_nchw.is_cpu()) return do_run(image_nchw, outputs);
-  // Channels last saves oneDNN its reorders; what leaves is dense again, as everyone else expects it.
+  DL_CHECK(image_nchw.size(2) >= kLeastSidePx && image_nchw.size(3) >= kLeastSidePx, image_nchw.sizes());
+  // Channels last saves the kernels their reorders; what leaves is dense again, as everyone else expects it.
   NetOutput out = do_run(image_nchw.contiguous(at::MemoryFormat::ChannelsLast), outputs);
   for (auto* part : {&out.logits_nchw, &out.aux_nchw, &out.features_ndhw, &out.representation_nchw})
     if (part->defined()) *part = part->contiguous();
   return out;
+}
+
+at::Tensor SegmentationNet::normalised(const at::Tensor& image_nhwc) const {
+  DL_CHECK(image_nhwc.dim() == 4 && image_nhwc.size(3) == 3 && image_nhwc.scalar_type() == at::kByte,
+           image_nhwc.sizes());
+  const Normalisation n = normalisation();
+  const auto channels = [&](const std::array<float, 3>& values) {
+    return torch::tensor({values[0], values[1], values[2]}).to(image_nhwc.device());
+  };
+  const auto pixels = image_nhwc.to(at::kFloat).sub_(channels(n.mean)).div_(channels(n.std));
+  return pixels.permute({0, 3, 1, 2});
+}
+
+Normalisation SegmentationNet::normalisation() const {
+  return {{kMean[0], kMean[1], kMean[2]}, {kStd[0], kStd[1], kStd[2]}};
 }
 
 std::shared_ptr<SegmentationNet> make_net(const ModelOptions& options, int classes) {
@@ -61,33 +86,9 @@ std::vector<std::string> model_names() {
   return names;
 }
 
-torch::Tensor upsample(const torch::Tensor& nchw, std::int64_t height, std::int64_t width) {
+at::Tensor upsample(const at::Tensor& nchw, std::int64_t height, std::int64_t width, Corners corners) {
   if (nchw.size(2) == height && nchw.size(3) == width) return nchw;
-  return at::upsample_bilinear2d(nchw, {height, width}, /*align_corners=*/true);
-}
-
-void copy_weights(const SegmentationNet& source, SegmentationNet& target) {
-  torch::NoGradGuard no_grad;
-  const auto copy = [](const auto& from, const auto& to) {
-    DL_CHECK(from.size() == to.size(), from.size(), to.size());
-    for (const auto& item : from) to[item.key()].copy_(item.value());
-  };
-  copy(source.named_parameters(), target.named_parameters());
-  copy(source.named_buffers(), target.named_buffers());
-}
-
-std::string weights_digest(const SegmentationNet& net) {
-  std::string text;
-  const auto add = [&](const auto& tensors) {
-    for (const auto& item : tensors) {
-      const auto value = item.value().detach().cpu().contiguous();
-      text += item.key() + ' ' +
-              config::sha256_hex({static_cast<const char*>(value.const_data_ptr()), value.nbytes()}) + '\n';
-    }
-  };
-  add(net.named_parameters());
-  add(net.named_buffers());
-  return config::sha256_hex(text);
+  return at::upsample_bilinear2d(nchw, {height, width}, corners == Corners::aligned);
 }
 
 }  // namespace driftloop::adapt

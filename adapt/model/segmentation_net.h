@@ -1,6 +1,7 @@
 // What every segmentation net of driftloop is: an image batch in, class logits and features out. Add one: a
 // file beside this one and a line in model_table.cpp.
 #pragma once
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,26 +11,47 @@
 
 namespace driftloop::adapt {
 
-/// Which outputs a forward pass is for. The cheaper ones leave the other heads out.
-enum class Outputs { main, main_and_aux, main_and_features, main_and_representation };
+/// What a forward pass is for beside the logits, as flags: each head runs only where it is wanted.
+enum class Outputs : unsigned { main = 0, aux = 1, features = 2, representation = 4 };
+constexpr Outputs operator|(Outputs a, Outputs b) {
+  return static_cast<Outputs>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+constexpr bool wants(Outputs all, Outputs one) {
+  return (static_cast<unsigned>(all) & static_cast<unsigned>(one)) != 0;
+}
+
+/// How a map is enlarged to its image: the papers' align corners, or pixel centres (nets from TensorFlow).
+enum class Corners { aligned, not_aligned };
 
 struct NetOutput {
-  torch::Tensor logits_nchw;    // (N, C, about H/4, about W/4: the pool rounds up), not upsampled
-  torch::Tensor aux_nchw;       // (N, C, H/8.., W/8..): training only, else undefined
-  torch::Tensor features_ndhw;  // (N, D, h, w) what the classifier sees before its last layer: undefined
-                                // unless asked for
-  torch::Tensor representation_nchw;  // (N, 256 x width, h, w): undefined unless asked for
+  Corners corners = Corners::aligned;
+  at::Tensor logits_nchw;          // (N, C, about H/4, about W/4: the pool rounds up), not upsampled
+  at::Tensor aux_nchw;             // (N, C, H/8.., W/8..): training only, else undefined
+  at::Tensor features_ndhw;        // (N, D, h, w) what the classifier sees before its last layer: undefined
+                                   // unless asked for
+  at::Tensor representation_nchw;  // (N, 256 x width, h, w): undefined unless asked for
+};
+
+/// How pixels (0..255, RGB) become a net's input: (pixel - mean) / std.
+struct Normalisation {
+  std::array<float, 3> mean;
+  std::array<float, 3> std;
 };
 
 class SegmentationNet : public torch::nn::Module {
  public:
-  /// `image_nchw`: float (N, 3, H, W), normalised by kMean/kStd (adapt/data/augment.h), H and W at least 33.
-  NetOutput run(const torch::Tensor& image_nchw, Outputs outputs);
+  /// `image_nchw`: float (N, 3, H, W), normalised, H and W at least kLeastSidePx.
+  NetOutput run(const at::Tensor& image_nchw, Outputs outputs);
+  /// (N, H, W, 3) uint8 RGB, any device -> the net's input: float (N, 3, H, W), channels last, same device.
+  at::Tensor normalised(const at::Tensor& image_nhwc) const;
+
+  virtual Normalisation normalisation() const;
+  virtual Corners corners() const { return Corners::aligned; }
   /// The parameters that learn at the base rate (pre-trained or not); all others are heads.
-  virtual std::vector<torch::Tensor> backbone_parameters() = 0;
+  virtual std::vector<at::Tensor> backbone_parameters() = 0;
 
  private:
-  virtual NetOutput do_run(const torch::Tensor& image_nchw, Outputs outputs) = 0;
+  virtual NetOutput do_run(const at::Tensor& image_nchw, Outputs outputs) = 0;
 };
 
 /// Builds the net that `options.name` names, with `classes` logits and fresh weights from LibTorch's current
@@ -37,13 +59,7 @@ class SegmentationNet : public torch::nn::Module {
 std::shared_ptr<SegmentationNet> make_net(const ModelOptions& options, int classes);
 std::vector<std::string> model_names();
 
-/// Logits upsampled to the image as the paper does: bilinear, align corners.
-torch::Tensor upsample(const torch::Tensor& nchw, std::int64_t height, std::int64_t width);
-
-/// Copies parameters and buffers by name from `source` to `target`, two nets of the same options.
-void copy_weights(const SegmentationNet& source, SegmentationNet& target);
-
-/// SHA-256 over the names and values of parameters and buffers, 64 hex digits. Copies each to the CPU.
-std::string weights_digest(const SegmentationNet& net);
+/// Bilinear, to the image's size.
+at::Tensor upsample(const at::Tensor& nchw, std::int64_t height, std::int64_t width, Corners corners);
 
 }  // namespace driftloop::adapt

@@ -24,6 +24,12 @@ double dropped_percent(double progress, double start = 20.0);
 /// element.
 double percentile(const at::Tensor& values, double percent);
 
+/// What the student is held to.
+struct PseudoBatch {
+  at::Tensor label_nhw;       // int64, 255 = dropped
+  at::Tensor confidence_nhw;  // the teacher's probability of that label
+};
+
 struct PseudoLabels {
   at::Tensor label_nhw;       // int64, the most probable class or 255 where dropped
   at::Tensor confidence_nhw;  // its probability

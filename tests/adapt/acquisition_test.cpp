@@ -10,8 +10,8 @@
 #include "adapt/acquisition/city_quota.h"
 #include "adapt/acquisition/pick.h"
 #include "adapt/acquisition/region_score.h"
-#include "adapt/acquisition/seeded_rng.h"
 #include "config/check.h"
+#include "config/random.h"
 #include "tests/adapt/synthetic_pool.h"
 
 namespace driftloop::adapt {
@@ -28,7 +28,7 @@ void PrintTo(const WindowCase& c, std::ostream* out) {
 }
 
 std::vector<WindowCase> window_cases() {
-  SeededRng rng(11);
+  config::Random rng(11);
   std::vector<WindowCase> cases{
       {1, 1, 1, Border::inside}, {5, 7, 5, Border::inside}, {9, 9, 255, Border::clipped}};
   for (int i = 0; i < 30; ++i)
@@ -135,7 +135,7 @@ std::vector<Pick> naive_picks(at::Tensor score, const cv::Mat& blocked, int side
 }
 
 TEST(GreedyPicks, FollowTheDefinitionWithTiesAndBlocks) {
-  SeededRng rng(5);
+  config::Random rng(5);
   for (int trial = 0; trial < 60; ++trial) {
     const int height = 1 + static_cast<int>(rng.below(50));
     const int width = 1 + static_cast<int>(rng.below(70));
@@ -173,7 +173,7 @@ TEST(GreedyPicks, RefusesWhatIsNoNumber) {
 }
 
 TEST(PoolPick, IsGreedyOverAllFrames) {
-  SeededRng rng(8);
+  config::Random rng(8);
   for (int trial = 0; trial < 20; ++trial) {
     const int side = 1 + static_cast<int>(rng.below(4));
     const auto count = static_cast<std::int64_t>(1 + rng.below(60));
@@ -198,7 +198,7 @@ TEST(PoolPick, IsGreedyOverAllFrames) {
 }
 
 TEST(WindowsTouching, MarksExactlyThoseThatDo) {
-  SeededRng rng(2);
+  config::Random rng(2);
   cv::Mat asked = cv::Mat::zeros(23, 31, CV_8UC1);
   for (int i = 0; i < 12; ++i) asked.data[rng.below(23 * 31)] = 200;
   for (const int side : {1, 2, 5, 23}) {
@@ -213,7 +213,7 @@ TEST(WindowsTouching, MarksExactlyThoseThatDo) {
 }
 
 TEST(CityQuota, SumsToWhatIsAskedAndNeverMoreThanIsLeft) {
-  SeededRng rng(4);
+  config::Random rng(4);
   for (int trial = 0; trial < 500; ++trial) {
     std::vector<GroupCount> groups(1 + rng.below(8));
     std::int64_t left = 0;

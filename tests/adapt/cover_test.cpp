@@ -6,8 +6,8 @@
 
 #include "adapt/acquisition/cosine_kmeans.h"
 #include "adapt/acquisition/cover_choice.h"
-#include "adapt/acquisition/seeded_rng.h"
 #include "adapt/acquisition/tile_features.h"
+#include "config/random.h"
 #include "tests/adapt/synthetic_pool.h"
 
 namespace driftloop::adapt {
@@ -47,7 +47,7 @@ TEST(TileFeatures, TilesTouchingFollowTheMask) {
   cv::Mat asked = cv::Mat::zeros(20, 27, CV_8UC1);
   asked.at<std::uint8_t>(7, 8) = 1;
   asked.at<std::uint8_t>(17, 26) = 1;  // beyond the last whole tile
-  const auto touching = tiles_touching(asked, TileGrid({27, 20}, 8));
+  const auto touching = most_taken(asked, TileGrid({27, 20}, 8));
   ASSERT_EQ(touching.size(), cv::Size(3, 2));
   EXPECT_EQ(cv::countNonZero(touching), 1);
   EXPECT_EQ(touching.at<std::uint8_t>(0, 1), 1);
@@ -79,8 +79,8 @@ TEST(CosineKmeans, HeavyRowsDrawTheCentres) {
   const auto near_first = [&](const at::Tensor& weight) {
     int count = 0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
-      const auto centres =
-          cosine_kmeans(rows, {.clusters = 8, .iterations = 3, .seed = mix64(seed), .weight_n = weight});
+      const auto centres = cosine_kmeans(
+          rows, {.clusters = 8, .iterations = 3, .seed = config::mix64(seed), .weight_n = weight});
       count += centres.select(1, 0).gt(centres.select(1, 1)).sum().item<int>();
     }
     return count;
@@ -233,7 +233,7 @@ TEST(Cover, AFewRegionsARoundMeetEveryKindInTurn) {
     for (int round = 0; static_cast<std::int64_t>(kinds.size()) < 6; ++round) {
       SelectRequest request;
       request.budget = {.pixels = 1L << 40, .pixels_per_frame = 64, .regions = a_round};
-      request.seed = mix64(static_cast<std::uint64_t>(round));
+      request.seed = config::mix64(static_cast<std::uint64_t>(round));
       const auto regions = make_strategy("cover")->select(pool, request).regions;
       ASSERT_EQ(static_cast<std::int64_t>(regions.size()), a_round);
       for (const auto& region : regions) {

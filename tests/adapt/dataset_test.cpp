@@ -126,7 +126,7 @@ TEST(AugmentTest, CropsHaveTheirSizeAndIgnoreWhatIsOutside) {
   InputOptions options;
   options.crop_width_px = 70;
   options.crop_height_px = 45;
-  std::mt19937_64 random(1);
+  config::Random random(1);
   const View view{cv::Mat(60, 80, CV_8UC3, cv::Scalar(9, 9, 9)), cv::Mat(60, 80, CV_8UC1, cv::Scalar(4))};
   bool padded = false;
   for (int i = 0; i < 50; ++i) {
@@ -146,7 +146,7 @@ TEST(AugmentTest, CropsHaveTheirSizeAndIgnoreWhatIsOutside) {
 TEST(AugmentTest, ACropOnALabelHoldsOne) {
   InputOptions options;
   options.crop_width_px = options.crop_height_px = 33;
-  std::mt19937_64 random(2);
+  config::Random random(2);
   View view{cv::Mat(200, 300, CV_8UC3, cv::Scalar(9, 9, 9)),
             cv::Mat(200, 300, CV_8UC1, cv::Scalar(config::kIgnore))};
   view.label(cv::Rect(250, 20, 8, 8)).setTo(3);
@@ -155,11 +155,8 @@ TEST(AugmentTest, ACropOnALabelHoldsOne) {
 }
 
 TEST(AugmentTest, WorkingSizeKeepsTheAspect) {
-  InputOptions options;
-  options.work_long_side_px = 240;
-  EXPECT_EQ(working_size(options, {480, 360}), cv::Size(240, 180));
-  options.work_long_side_px = 0;
-  EXPECT_EQ(working_size(options, {480, 360}), cv::Size(480, 360));
+  EXPECT_EQ(working_size(240, {480, 360}), cv::Size(240, 180));
+  EXPECT_EQ(working_size(0, {480, 360}), cv::Size(480, 360));
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ class EngineTest : public testing::Test {
   }
 
   std::string weights_of(const Engine& engine) const {
-    engine.save_weights(folder_ / "w.safetensors");
+    engine.live().save(folder_ / "w.safetensors");
     return config::read_file(folder_ / "w.safetensors");
   }
 
@@ -116,7 +116,7 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   const auto first = engine.judge();
   ASSERT_EQ(first.verdict, Verdict::promoted) << first.live_score << ' ' << first.candidate_score;
   const std::string good = weights_of(engine);
-  engine.save_weights(folder_ / "good.safetensors");
+  engine.live().save(folder_ / "good.safetensors");
   EngineOptions harmful = tiny();
   harmful.train.rate = 1;  // blows the net up
   harmful.guard.tolerance = 0;
@@ -129,8 +129,7 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   const auto judged = victim.judge();
   EXPECT_EQ(judged.verdict, Verdict::rolled_back) << judged.live_score << ' ' << judged.candidate_score;
   EXPECT_TRUE(weights_of(victim) == good) << "the live model changed";
-  EXPECT_DOUBLE_EQ(victim.evaluate(*target_, Role::candidate, {}).miou,
-                   victim.evaluate(*target_, Role::live, {}).miou);
+  EXPECT_DOUBLE_EQ(victim.candidate().evaluate(*target_, {}).miou, victim.live().evaluate(*target_, {}).miou);
 }
 
 TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {
@@ -211,7 +210,7 @@ TEST_F(EngineTest, RefusesWhatDoesNotFit) {
   EXPECT_THROW(make(other).load(folder_ / "state"), Error);
   options.model.width = 0.125;
   EXPECT_THROW(make(options).load(folder_ / "state"), Error);
-  engine.save_weights(folder_ / "small.safetensors");
+  engine.live().save(folder_ / "small.safetensors");
   try {
     make(options).load_weights(folder_ / "small.safetensors");
     FAIL();
@@ -391,7 +390,7 @@ TEST_F(EngineTest, TheLiveModelIsWrittenOnceAPromotion) {
     EXPECT_THAT(error.what(), HasSubstr("cannot be read"));
   }
   const auto spare = folder_ / "spare.safetensors";
-  engine.save_weights(spare);
+  engine.live().save(spare);
   const auto loaded = back.load(state, spare);
   EXPECT_TRUE(loaded.found && loaded.spare_live);
   EXPECT_TRUE(weights_of(back) == weights_of(engine));
@@ -420,9 +419,9 @@ TEST_F(EngineTest, TrainingLowersTheLoss) {
   EngineOptions options = tiny();
   options.train.rate = 0.003;
   Engine engine = make(options);
-  const double before = engine.train({4}).source_loss;
+  const double before = engine.train({4}).loss("source");
   engine.train({40});
-  EXPECT_LT(engine.train({4}).source_loss, 0.8 * before);
+  EXPECT_LT(engine.train({4}).loss("source"), 0.8 * before);
 }
 
 }  // namespace

@@ -17,9 +17,9 @@
 #include <random>
 
 #include "adapt/engine.h"
+#include "adapt/files/safetensors.h"
+#include "adapt/out_of_memory.h"
 #include "adapt/torch.h"
-#include "adapt/train/out_of_memory.h"
-#include "adapt/train/safetensors.h"
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "tests/support/temp_folder.h"
@@ -191,13 +191,18 @@ TEST(OutOfMemoryTest, WhatTheLibrariesReallyThrowIsKnown) {
 /// and the teacher's move are all met.
 TEST_F(MemoryFaultTest, AThousandFailuresAnywhereInAStepAreNoExit) {
   Engine engine = labelled(tiny(2));
-  const double loss_before = engine.train({10}).source_loss;
+  const double loss_before = engine.train({10}).loss("source");
+  memory.reset();
+  memory.fail_at = 100;  // from here on with half the batch, which asks less often
+  ASSERT_EQ(engine.train({1}).batch_share, 0.5);
   memory.reset();
   ASSERT_EQ(engine.train({1}).steps, 1);
   const std::int64_t calls = memory.calls;
   std::vector<std::int64_t> places(static_cast<std::size_t>(calls));
   std::iota(places.begin(), places.end(), 1);
   std::shuffle(places.begin(), places.end(), std::mt19937(1));
+  for (std::int64_t last = 0; last < 8; ++last)  // the optimiser's part asks for little
+    places[static_cast<std::size_t>(last)] = calls - last;
   int failures = 0, smaller = 0, counted = 0;
   for (int i = 0; i < 1000; ++i) {
     memory.reset();
@@ -220,9 +225,9 @@ TEST_F(MemoryFaultTest, AThousandFailuresAnywhereInAStepAreNoExit) {
       "%lld allocations a step; 1,000 steps, %d failures, %d steps with half the batch, %d broke off in the "
       "optimiser's part\n",
       static_cast<long long>(calls), failures, smaller, counted);
-  EXPECT_GT(failures, 600);  // a step of one image asks less often: late places are not reached
+  EXPECT_GT(failures, 600);  // oneDNN copes with some by itself
   EXPECT_GT(counted, 0);
-  EXPECT_LT(engine.train({10}).source_loss, 0.9 * loss_before) << "it no longer learns";
+  EXPECT_LT(engine.train({10}).loss("source"), 0.9 * loss_before) << "it no longer learns";
 }
 
 TEST_F(MemoryFaultTest, AStepRefusedBeforeItsUpdateIsDoneAgainAsIfNothingHadBeen) {
@@ -290,8 +295,8 @@ TEST_F(MemoryFaultTest, AMinuteWithoutAnyMemoryIsWaitedFor) {
     EXPECT_GE(report.memory_failures, options.train.max_bad_steps);
     EXPECT_THROW(engine.propose(engine.budget(), {}), OutOfMemory);
     EXPECT_THROW(engine.judge(), OutOfMemory);
-    EXPECT_THROW(engine.view(image, Role::live), OutOfMemory);
-    EXPECT_THROW(engine.evaluate(*target_, Role::live, {}), OutOfMemory);
+    EXPECT_THROW(engine.live().view(image), OutOfMemory);
+    EXPECT_THROW(engine.live().evaluate(*target_, {}), OutOfMemory);
     EXPECT_THROW(engine.save(folder_ / "refused"), OutOfMemory);
     EXPECT_THROW(engine.save_memory(folder_ / "refused"), OutOfMemory);
     EXPECT_THROW(Engine(options, source_, *pool_, 5), OutOfMemory);

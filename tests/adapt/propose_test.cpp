@@ -253,8 +253,8 @@ TEST_F(ProposeTest, DescribesAFrameInTheLiveModelsFeatureSpace) {
   auto options = tiny("cover");
   options.guard.enabled = false;
   Engine engine(options, nullptr, pool, 5), same(options, nullptr, pool, 5), other(options, nullptr, pool, 6);
-  const auto f0 = engine.describe(pool.image_rgb("f0"));
-  const auto f1 = engine.describe(pool.image_rgb("f1"));
+  const auto f0 = engine.live().describe(pool.image_rgb("f0"));
+  const auto f1 = engine.live().describe(pool.image_rgb("f1"));
   EXPECT_EQ(f0.size(), static_cast<std::size_t>(256 * 0.0625));
   double norm = 0, dot = 0;
   for (std::size_t i = 0; i < f0.size(); ++i) {
@@ -263,12 +263,12 @@ TEST_F(ProposeTest, DescribesAFrameInTheLiveModelsFeatureSpace) {
   }
   EXPECT_NEAR(norm, 1, 1e-5);
   EXPECT_LT(dot, 1 - 1e-7) << "another frame, another feature";
-  EXPECT_EQ(engine.describe(pool.image_rgb("f0")), f0);
-  EXPECT_EQ(same.feature_space(), engine.feature_space());
-  EXPECT_EQ(engine.feature_space().size(), 16U);
-  EXPECT_NE(other.feature_space(), engine.feature_space());
+  EXPECT_EQ(engine.live().describe(pool.image_rgb("f0")), f0);
+  EXPECT_EQ(same.live().feature_space(), engine.live().feature_space());
+  EXPECT_EQ(engine.live().feature_space().size(), 16U);
+  EXPECT_NE(other.live().feature_space(), engine.live().feature_space());
 
-  const std::string before = engine.feature_space();
+  const std::string before = engine.live().feature_space();
   std::vector<RegionLabel> labels;
   for (const auto& region : engine.propose(engine.budget(), {})) {
     RegionLabel label;
@@ -279,17 +279,17 @@ TEST_F(ProposeTest, DescribesAFrameInTheLiveModelsFeatureSpace) {
   }
   engine.merge(labels);
   engine.train({2});
-  EXPECT_EQ(engine.feature_space(), before) << "training moves the candidate alone";
+  EXPECT_EQ(engine.live().feature_space(), before) << "training moves the candidate alone";
   ASSERT_EQ(engine.judge().verdict, Verdict::promoted);
-  const std::string promoted = engine.feature_space();
+  const std::string promoted = engine.live().feature_space();
   EXPECT_NE(promoted, before);
-  EXPECT_NE(engine.describe(pool.image_rgb("f0")), f0);
+  EXPECT_NE(engine.live().describe(pool.image_rgb("f0")), f0);
   engine.save(folder_ / "state");
   ASSERT_TRUE(same.load(folder_ / "state"));
-  EXPECT_EQ(same.feature_space(), promoted);
-  engine.save_weights(folder_ / "w.safetensors");
+  EXPECT_EQ(same.live().feature_space(), promoted);
+  engine.live().save(folder_ / "w.safetensors");
   other.load_weights(folder_ / "w.safetensors");
-  EXPECT_EQ(other.feature_space(), promoted);
+  EXPECT_EQ(other.live().feature_space(), promoted);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "adapt/acquisition/frame_choice.h"
 #include "adapt/acquisition/region_budget.h"
-#include "adapt/acquisition/seeded_rng.h"
+#include "config/random.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -141,7 +141,7 @@ TEST(ChooseFrames, AShortDriveOfAnotherLookIsMetAtOnceAndEveryFrameInTime) {
   for (; looked.size() < 10'000 && rounds < 400; ++rounds) {
     const auto chosen =
         numbers(choose_frames(pool_frames(10'000), {.max_frames = 60,
-                                                    .seed = mix64(static_cast<std::uint64_t>(rounds)),
+                                                    .seed = config::mix64(static_cast<std::uint64_t>(rounds)),
                                                     .looked_at = looked,
                                                     .asked = none}));
     ASSERT_EQ(chosen.size(), 60U);

@@ -1,4 +1,4 @@
-#include "adapt/train/safetensors.h"
+#include "adapt/files/safetensors.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>

@@ -29,7 +29,7 @@ class SyntheticPool : public adapt::PoolView {
   const std::string& frame_id(std::size_t i) const override { return frames[i].id; }
   const std::string& group(std::size_t i) const override { return frames[i].group; }
   cv::Size frame_size(std::size_t i) const override { return frames[i].size; }
-  cv::Mat asked_mask(std::size_t i) const override { return frames[i].asked; }
+  cv::Mat taken(std::size_t i) const override { return frames[i].asked; }
   std::int64_t asked_px(std::size_t i) const override { return frames[i].asked_px; }
   std::optional<adapt::Prediction> predict(std::size_t i, adapt::Want want) override {
     if (frames[i].gone) return std::nullopt;

@@ -1,5 +1,5 @@
 // The memory of what was asked: packed cut-outs, ids, what is forgotten and what it weighs.
-#include "adapt/train/target_labels.h"
+#include "adapt/data/target_labels.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <random>
 
 #include "adapt/data/dataset.h"
-#include "adapt/train/label_cutout.h"
+#include "adapt/data/label_cutout.h"
 #include "config/check.h"
 #include "config/label_space.h"
 
@@ -89,7 +89,7 @@ TEST(TargetLabelsTest, MapsOnDemandAreTheMapsThatWereKept) {
   const auto same = [&](const TargetLabels& seen) {
     for (int f = 0; f < 7; ++f) {
       const std::string id = "frame_" + std::to_string(f);
-      EXPECT_TRUE(equal(seen.asked_mask(id), asked[id])) << id;
+      EXPECT_TRUE(equal(seen.taken(id) != 0, asked[id] != 0)) << id;
       for (const auto purpose : {Purpose::train, Purpose::guard})
         EXPECT_TRUE(equal(seen.label(id, purpose), painted[static_cast<int>(purpose)][id])) << id;
     }
@@ -158,8 +158,8 @@ TEST(TargetLabelsTest, AChoiceCanBeTakenBack) {
   labels.withdraw_after(1);
   EXPECT_EQ(labels.totals().asked, 1U);
   EXPECT_EQ(labels.totals().frames, 1);
-  EXPECT_EQ(cv::countNonZero(labels.asked_mask("a")), 64);
-  EXPECT_TRUE(labels.asked_mask("b").empty());
+  EXPECT_EQ(cv::countNonZero(labels.taken("a")), 64);
+  EXPECT_TRUE(labels.taken("b").empty());
   EXPECT_EQ(labels.ask({"c", {0, 0, 8, 8}, 1}, Purpose::train, kFrame), 2U);
 }
 

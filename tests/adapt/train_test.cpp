@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "adapt/losses/consistency.h"
+#include "adapt/losses/ohem.h"
+#include "adapt/model/norm.h"
 #include "adapt/model/segmentation_net.h"
-#include "adapt/selftrain/consistency.h"
-#include "adapt/train/losses.h"
+#include "adapt/selftrain/cutmix.h"
 #include "adapt/train/trainer.h"
 
 namespace driftloop::adapt {
@@ -53,64 +55,114 @@ TEST(LossTest, NothingLabelledIsZeroNotNan) {
 }
 
 TEST(CutMixTest, OneMaskForImageLabelAndConfidence) {
-  std::mt19937_64 random(3);
+  config::Random random(3);
   for (double share : {0.1, 0.5, 0.9}) {
-    auto image = torch::stack({torch::zeros({3, 40, 60}), torch::ones({3, 40, 60})});
+    auto image =
+        torch::stack({torch::zeros({40, 60, 3}, torch::kByte), torch::ones({40, 60, 3}, torch::kByte)});
     PseudoBatch pseudo{
         torch::stack({torch::zeros({40, 60}, torch::kInt64), torch::ones({40, 60}, torch::kInt64)}),
         torch::stack({torch::zeros({40, 60}), torch::ones({40, 60})})};
     cutmix(image, pseudo, share, random);
-    EXPECT_TRUE(torch::equal(image[0][0], pseudo.label_nhw[0].to(torch::kFloat32)));
-    EXPECT_TRUE(torch::equal(image[1][2], pseudo.confidence_nhw[1]));
-    EXPECT_NEAR(image[0][0].mean().item<double>(), share, 0.08);
+    EXPECT_TRUE(torch::equal(image[0].select(2, 0), pseudo.label_nhw[0].to(torch::kByte)));
+    EXPECT_TRUE(torch::equal(image[1].select(2, 2).to(torch::kFloat32), pseudo.confidence_nhw[1]));
+    EXPECT_NEAR(image[0].to(torch::kFloat32).mean().item<double>(), share, 0.08);
   }
 }
 
 TEST(ModelTableTest, EveryNetTakesOddSizesAndRunsTheHeadsAskedFor) {
   torch::NoGradGuard no_grad;
   for (const auto& name : model_names()) {
-    ModelOptions options{name, 0.0625, 8, 2, 0.1};
-    const auto net = make_net(options, 19);
-    net->eval();
-    const auto image = torch::randn({1, 3, 37, 51});
-    const auto output = net->run(image, Outputs::main);
-    EXPECT_EQ(output.logits_nchw.sizes(), (std::vector<std::int64_t>{1, 19, 10, 14})) << name;
-    EXPECT_FALSE(output.aux_nchw.defined() || output.representation_nchw.defined() ||
-                 output.features_ndhw.defined());
-    EXPECT_TRUE(net->run(image, Outputs::main_and_aux).aux_nchw.defined());
-    EXPECT_TRUE(net->run(image, Outputs::main_and_features).features_ndhw.defined());
-    EXPECT_TRUE(
-        torch::allclose(net->run(image, Outputs::main_and_representation).logits_nchw, output.logits_nchw))
-        << name;
-    EXPECT_LT(net->backbone_parameters().size(), net->parameters().size());
+    for (const int output_stride : {8, 16}) {
+      const ModelOptions options{name, 0.0625, output_stride, 2, 0.1};
+      const auto net = make_net(options, 19);
+      net->eval();
+      const auto image = torch::randn({1, 3, 37, 51});
+      const auto output = net->run(image, Outputs::main);
+      EXPECT_EQ(output.logits_nchw.sizes(), (std::vector<std::int64_t>{1, 19, 10, 13 + (name[0] == 'd')}))
+          << name;
+      EXPECT_FALSE(output.aux_nchw.defined() || output.representation_nchw.defined() ||
+                   output.features_ndhw.defined());
+      const auto all = net->run(image, Outputs::aux | Outputs::features | Outputs::representation);
+      EXPECT_TRUE(all.features_ndhw.defined());
+      EXPECT_TRUE(torch::allclose(all.logits_nchw, output.logits_nchw)) << name;
+      EXPECT_LT(net->backbone_parameters().size(), net->parameters().size());
+    }
   }
 }
 
-TEST(TrainerTest, TheTeacherFollowsTheStudentAsTheFormulaSays) {
-  EngineOptions options;
-  options.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
-  Trainer trainer(options, torch::kCPU, 19, 1);
+/// Of the same net in train and eval mode with the statistics of the batch: the tricks for speed change
+/// nothing.
+TEST(ModelTableTest, TheFastPathsOfTrainingGiveTheSameAsThePlainOnes) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(2);
+  for (const char* name : {"efficientnet_lite0", "efficientnet_lite2"}) {
+    const auto net = make_net({name, 0.25, 16, 2, 0}, 5);
+    const auto image = torch::randn({2, 3, 64, 96});
+    for (auto& module : net->modules())
+      if (auto* norm = module->as<NormImpl>()) norm->freeze(true);
+    net->train();
+    const auto fast = net->run(image, Outputs::main).logits_nchw;
+    net->eval();
+    const auto plain = net->run(image, Outputs::main).logits_nchw;
+    EXPECT_TRUE(torch::allclose(fast, plain, 1e-3, 1e-4)) << (fast - plain).abs().max().item<float>();
+  }
+}
+
+TEST(NormTest, IsBatchNormAndItsEstimateIsAPlainAverage) {
+  torch::manual_seed(4);
+  Norm ours(3, NormOptions{.epsilon = 1e-3, .momentum = 0.1});
+  torch::nn::BatchNorm2d theirs(torch::nn::BatchNorm2dOptions(3).eps(1e-3).momentum(0.1));
+  const auto x = torch::randn({4, 3, 5, 6}) * 2 + 1;
+  EXPECT_TRUE(torch::allclose(ours(x), theirs(x)));
+  EXPECT_TRUE(torch::allclose(ours->running_var, theirs->running_var));
+  ours->eval();
+  theirs->eval();
+  EXPECT_TRUE(torch::allclose(ours(x), theirs(x)));
+  ours->train();
+  ours->begin_estimate();
+  const auto y = torch::randn({4, 3, 5, 6}) - 3;
+  ours(x);
+  ours(y);
+  ours->end_estimate();
+  EXPECT_TRUE(torch::allclose(ours->running_mean, (x.mean({0, 2, 3}) + y.mean({0, 2, 3})) / 2, 1e-4, 1e-5));
+  const auto before = ours->running_mean.clone();
+  ours->freeze(true);
+  ours(x);
+  EXPECT_TRUE(torch::equal(ours->running_mean, before));
+}
+
+ModelSpec small_net() {
+  return {{"deeplabv3plus_r18", 0.0625, 16, 2, 0.1}};
+}
+
+Batch some_batch() {
   Batch batch;
-  batch.source_image = torch::randn({2, 3, 48, 64});
+  batch.source_image = torch::randint(0, 256, {2, 48, 64, 3}, torch::kByte);
   batch.source_label = torch::randint(0, 19, {2, 48, 64}, torch::kInt64);
-  std::mt19937_64 random(1);
+  return batch;
+}
+
+TEST(TrainerTest, TheTeacherFollowsTheStudentAsTheFormulaSays) {
+  Trainer trainer(small_net(), {}, {}, torch::kCPU, 1);
+  const Batch batch = some_batch();
+  config::Random random(1);
   const auto first = [](SegmentationNet& net) { return net.parameters().front().detach().clone(); };
   trainer.step(batch, random);  // t = 0: decay 0
-  EXPECT_TRUE(torch::allclose(first(trainer.teacher()), first(trainer.student())));
-  const auto before = first(trainer.teacher());
+  EXPECT_TRUE(torch::allclose(first(trainer.teacher()->net()), first(trainer.student())));
+  const auto before = first(trainer.teacher()->net());
   trainer.step(batch, random);  // t = 1: decay 1/2
-  EXPECT_TRUE(
-      torch::allclose(first(trainer.teacher()), 0.5 * before + 0.5 * first(trainer.student()), 1e-5, 1e-7));
+  EXPECT_TRUE(torch::allclose(first(trainer.teacher()->net()), 0.5 * before + 0.5 * first(trainer.student()),
+                              1e-5, 1e-7));
 }
 
 TEST(TrainerTest, ANonFiniteLossChangesNothing) {
-  EngineOptions options;
-  options.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
-  Trainer trainer(options, torch::kCPU, 19, 1);
-  Batch batch;
-  batch.source_image = torch::full({2, 3, 48, 64}, std::numeric_limits<float>::quiet_NaN());
-  batch.source_label = torch::zeros({2, 48, 64}, torch::kInt64);
-  std::mt19937_64 random(1);
+  Trainer trainer(small_net(), {}, {}, torch::kCPU, 1);
+  const Batch batch = some_batch();
+  config::Random random(1);
+  {
+    torch::NoGradGuard no_grad;
+    trainer.student().parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
+  }
   const auto before = trainer.student().parameters().front().detach().clone();
   EXPECT_FALSE(trainer.step(batch, random).finite);
   EXPECT_TRUE(torch::equal(trainer.student().parameters().front().detach(), before));

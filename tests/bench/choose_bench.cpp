@@ -35,7 +35,7 @@ class PaintedPool : public PoolView {
   const std::string& group(std::size_t) const override { return group_; }
   cv::Size frame_size(std::size_t) const override { return kFrame; }
   std::optional<Prediction> predict(std::size_t i, Want) override { return seen_[i % seen_.size()]; }
-  cv::Mat asked_mask(std::size_t) const override { return {}; }
+  cv::Mat taken(std::size_t) const override { return {}; }
 
  private:
   std::vector<std::string> ids_;

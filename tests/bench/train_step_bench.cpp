@@ -10,12 +10,13 @@ void train_step(benchmark::State& state, double width, int output_stride) {
   torch::set_num_threads(1);
   const torch::AutoGradMode with_gradients(true);  // the region benchmarks of this program run without
   const std::int64_t height = state.range(0), crop_width = state.range(1);
-  EngineOptions options;
-  options.model = {"deeplabv3plus_r18", width, output_stride, 3, 0.1};
-  options.train.optimiser = "adamw";
-  Trainer trainer(options, torch::kCPU, 19, 1);
+  ModelSpec spec;
+  spec.net = {"deeplabv3plus_r18", width, output_stride, 3, 0.1};
+  TrainOptions train;
+  train.optimiser = "adamw";
+  Trainer trainer(spec, train, {}, torch::kCPU, 1);
   Batch batch;
-  const auto images = [&] { return torch::randn({2, 3, height, crop_width}); };
+  const auto images = [&] { return torch::randint(0, 256, {2, height, crop_width, 3}, torch::kByte); };
   batch.source_image = images();
   batch.target_image = images();
   batch.weak_image = images();
@@ -23,9 +24,9 @@ void train_step(benchmark::State& state, double width, int output_stride) {
   batch.source_label = torch::randint(0, 19, {2, height, crop_width}, torch::kInt64);
   batch.target_label = torch::full({2, height, crop_width}, 255, torch::kInt64);
   batch.target_label.slice(1, 0, 8).slice(2, 0, 8).fill_(1);
-  std::mt19937_64 random(1);
+  driftloop::config::Random random(1);
   trainer.step(batch, random);
-  for (auto _ : state) benchmark::DoNotOptimize(trainer.step(batch, random).source);
+  for (auto _ : state) benchmark::DoNotOptimize(trainer.step(batch, random).total);
   state.counters["images/s"] = benchmark::Counter(6, benchmark::Counter::kIsIterationInvariantRate);
 }
 

@@ -235,7 +235,7 @@ TEST_F(LiveLoopTest, ADamagedLiveModelIsTakenFromWhereItWasPublished) {
   const auto loop = vehicle.loop();
   EXPECT_EQ(loop->engine().step(), 12) << "what was learnt is kept";
   EXPECT_EQ(loop->engine().labels().regions, kRegions);
-  loop->engine().save_weights(folder_ / "now.safetensors");
+  loop->engine().live().save(folder_ / "now.safetensors");
   EXPECT_TRUE(config::read_file(folder_ / "now.safetensors") == config::read_file(weights()));
 }
 

@@ -63,7 +63,7 @@ fs::path start_weights(const fs::path& folder) {
   const DaemonOptions o = tiny_options(folder / "start");
   capture::FrameStore store(o.store);
   StorePool pool(store);
-  adapt::Engine(o.engine, nullptr, pool, 5).save_weights(file);
+  adapt::Engine(o.engine, nullptr, pool, 5).live().save(file);
   return file;
 }
 

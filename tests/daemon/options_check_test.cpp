@@ -34,7 +34,7 @@ class OptionsCheck : public testing::Test {
     fs::create_directories(*shared_ / "drive");
     cv::imwrite((*shared_ / "drive" / "a.png").string(), cv::Mat(48, 64, CV_8UC3, cv::Scalar(90, 90, 90)));
     NoFrames no_frames;
-    adapt::Engine(small_net(), nullptr, no_frames, 1).save_weights(*shared_ / "start.safetensors");
+    adapt::Engine(small_net(), nullptr, no_frames, 1).live().save(*shared_ / "start.safetensors");
   }
   static void TearDownTestSuite() {
     delete shared_;

@@ -150,7 +150,8 @@ TEST(Manifest, SaysWhatAProgramNeedsToRunTheModel) {
   DaemonOptions options;
   options.vehicle_id = "car7";
   options.engine.input.work_long_side_px = 512;
-  const auto start = manifest_of(options, nullptr);
+  const adapt::Model model(adapt::spec_of(options.engine), {"cpu", 1}, 1);
+  const auto start = manifest_of(options, model, nullptr);
   EXPECT_EQ(start["round"], 0);
   EXPECT_TRUE(start["guard"].is_null());
   EXPECT_EQ(start["classes"].size(), 19u);
@@ -159,13 +160,14 @@ TEST(Manifest, SaysWhatAProgramNeedsToRunTheModel) {
   EXPECT_EQ(start["model"]["name"], "deeplabv3plus_r18");
   EXPECT_EQ(start["preprocessing"]["work_long_side_px"], 512);
   EXPECT_NEAR(start["preprocessing"]["mean"][0].get<double>(), 123.675, 1e-3);
-  const auto later = manifest_of(options, {{"round", 5},
-                                           {"steps", 1000},
-                                           {"verdict", "promoted"},
-                                           {"live_score", 0.5},
-                                           {"candidate_score", 0.6},
-                                           {"guard_pixels", 4096},
-                                           {"guard_note", "text"}});
+  const auto later = manifest_of(options, model,
+                                 {{"round", 5},
+                                  {"steps", 1000},
+                                  {"verdict", "promoted"},
+                                  {"live_score", 0.5},
+                                  {"candidate_score", 0.6},
+                                  {"guard_pixels", 4096},
+                                  {"guard_note", "text"}});
   EXPECT_EQ(later["round"], 5);
   EXPECT_EQ(later["step"], 1000);
   EXPECT_EQ(later["guard"]["score"], 0.6);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "adapt/train/safetensors.h"
+#include "adapt/files/safetensors.h"
 
 namespace driftloop::test {
 

@@ -1,7 +1,7 @@
 #include <torch/torch.h>
 
-#include "adapt/selftrain/consistency.h"
-#include "adapt/train/losses.h"
+#include "adapt/losses/consistency.h"
+#include "adapt/losses/ohem.h"
 #include "tests/golden/golden_case.h"
 
 namespace driftloop::test {

@@ -72,8 +72,8 @@ TEST(Golden, Network) {
     for (auto& item : net->named_buffers())
       if (item.value().is_floating_point()) fill(item.key(), item.value());
     net->eval();
-    const auto with_aux = net->run(golden.in("image"), adapt::Outputs::main_and_aux);
-    const auto with_rep = net->run(golden.in("image"), adapt::Outputs::main_and_representation);
+    const auto with_aux = net->run(golden.in("image"), adapt::Outputs::aux);
+    const auto with_rep = net->run(golden.in("image"), adapt::Outputs::representation);
     expect_close(with_aux.logits_nchw, golden.out("pred"), 1e-3);
     expect_close(with_aux.aux_nchw, golden.out("aux"), 1e-3);
     expect_close(with_rep.representation_nchw.mean({2, 3}), golden.out("rep_mean"), 1e-3);

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <iterator>
 
+#include "config/random.h"
+
 namespace driftloop::adapt::streetsim {
 
 struct Vec3 {
@@ -66,27 +68,20 @@ inline float fraction(float x) {
   return x - static_cast<float>(floor_int(x));
 }
 
-/// splitmix64's finaliser.
-inline std::uint64_t scramble(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15ULL;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
-  return x ^ (x >> 31);
-}
 template <class... Keys>
 std::uint64_t hash_of(std::uint64_t seed, Keys... keys) {
-  ((seed = scramble(seed ^ scramble(static_cast<std::uint64_t>(keys)))), ...);
+  ((seed = config::mix64(seed ^ config::mix64(static_cast<std::uint64_t>(keys)))), ...);
   return seed;
 }
 inline float unit(std::uint64_t hash) {
-  return static_cast<float>(hash >> 40) * 0x1p-24F;
+  return config::unit_float(hash);
 }
 
 /// A stream of chance that belongs to one thing in the world, named by its hash.
 class Dice {
  public:
   explicit Dice(std::uint64_t hash) : state_(hash) {}
-  std::uint64_t bits() { return state_ = scramble(state_); }
+  std::uint64_t bits() { return state_ = config::mix64(state_); }
   float next() { return unit(bits()); }
   float range(float low, float high) { return low + (high - low) * next(); }
   bool chance(float probability) { return next() < probability; }

@@ -1,13 +1,13 @@
 // Draws what one training step eats from the source, the returned labels and the pool.
 #pragma once
+#include <cstdint>
 #include <optional>
-#include <random>
 
 #include "adapt/data/augment.h"
+#include "adapt/data/batch.h"
 #include "adapt/data/dataset.h"
 #include "adapt/data/frame_pool.h"
-#include "adapt/train/target_labels.h"
-#include "adapt/train/trainer.h"
+#include "adapt/data/target_labels.h"
 
 namespace driftloop::adapt {
 
@@ -31,24 +31,26 @@ class BatchShare {
 
 class Batches {
  public:
-  /// `source` may be null. Everything referred to outlives this object.
+  /// `source` may be null. Everything referred to outlives this object. Each image of a batch has randomness
+  /// of its own, from (seed, step, place in the batch).
   Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
-          const TargetLabels& labels, Unlabelled unlabelled);
+          const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed);
 
-  /// Nothing when there is nothing to learn from. All draws come from `random`. Each part has `share` of its
-  /// configured images, at least one.
-  std::optional<Batch> draw(std::mt19937_64& random, double share = 1) const;
+  /// Nothing when there is nothing to learn from. Each part has `share` of its configured images, at least
+  /// one.
+  std::optional<Batch> draw(std::int64_t step, double share = 1) const;
 
  private:
-  void draw_source(Batch& batch, int count, std::mt19937_64& random) const;
-  void draw_target(Batch& batch, int count, std::mt19937_64& random) const;
-  void draw_unlabelled(Batch& batch, int count, std::mt19937_64& random) const;
+  void draw_source(Batch& batch, int count, std::int64_t step) const;
+  void draw_target(Batch& batch, int count, std::int64_t step) const;
+  void draw_unlabelled(Batch& batch, int count, std::int64_t step) const;
 
   const EngineOptions& options_;
   const Dataset* source_;
   const FramePool& pool_;
   const TargetLabels& labels_;
   std::vector<PoolFrame> frames_;
+  std::uint64_t seed_;
 };
 
 }  // namespace driftloop::adapt

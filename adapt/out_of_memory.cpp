@@ -1,4 +1,4 @@
-#include "adapt/train/out_of_memory.h"
+#include "adapt/out_of_memory.h"
 
 #include <torch/version.h>
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "adapt/train/safetensors.h"
+#include "adapt/files/safetensors.h"
 
 namespace driftloop::adapt {
 

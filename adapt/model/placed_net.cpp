@@ -1,21 +1,12 @@
-#include "adapt/eval/predictor.h"
+#include "adapt/model/placed_net.h"
 
 #include "adapt/data/augment.h"
-#include "adapt/train/out_of_memory.h"
+#include "adapt/model/weights.h"
+#include "adapt/out_of_memory.h"
 #include "config/check.h"
 #include "config/label_space.h"
 
 namespace driftloop::adapt {
-namespace {
-
-NetOutput run(SegmentationNet& net, const EngineOptions& options, torch::Device device,
-              const cv::Mat& image_rgb, Outputs outputs) {
-  DL_CHECK(!image_rgb.empty());
-  net.eval();
-  return net.run(images_to_tensor({to_working_size(options.input, image_rgb)}).to(device), outputs);
-}
-
-}  // namespace
 
 torch::Device resolve_device(const std::string& name) {
   if (name == "auto") return torch::Device(torch::cuda::is_available() ? torch::kCUDA : torch::kCPU);
@@ -36,42 +27,60 @@ torch::Device resolve_device(const std::string& name) {
   }
 }
 
-torch::Tensor predict_logits(SegmentationNet& net, const EngineOptions& options, torch::Device device,
-                             const cv::Mat& image_rgb) {
-  torch::NoGradGuard no_grad;
-  const auto output = run(net, options, device, image_rgb, Outputs::main);
-  return upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols).squeeze(0);
+PlacedNet::PlacedNet(ModelSpec spec, torch::Device device, std::uint64_t seed)
+    : spec_(std::move(spec)), device_(device) {
+  torch::manual_seed(seed);
+  net_ = make_net(spec_.net, config::kClasses);
+  net_->to(device);
+  net_->eval();
 }
 
-Prediction predict(SegmentationNet& net, const EngineOptions& options, torch::Device device,
-                   const cv::Mat& image_rgb, Want want) {
+PlacedNet::PlacedNet(const PlacedNet& other, torch::Device device) : PlacedNet(other.spec_, device, 0) {
+  copy_weights(*other.net_, *net_);
+}
+
+const std::string& PlacedNet::digest() const {
+  if (digest_.empty()) digest_ = weights_digest(*net_);
+  return digest_;
+}
+
+NetOutput PlacedNet::run(const cv::Mat& image_rgb, Outputs outputs) const {
+  DL_CHECK(!image_rgb.empty());
+  net_->eval();
+  const auto image = images_to_tensor({to_working_size(spec_.work_long_side_px, image_rgb)}).to(device_);
+  return net_->run(net_->normalised(image), outputs);
+}
+
+at::Tensor PlacedNet::logits(const cv::Mat& image_rgb) const {
+  torch::NoGradGuard no_grad;
+  const auto output = run(image_rgb, Outputs::main);
+  return upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols, output.corners).squeeze(0);
+}
+
+Prediction PlacedNet::predict(const cv::Mat& image_rgb, Want want) const {
   torch::NoGradGuard no_grad;
   const bool features = want == Want::probabilities_and_features;
-  const auto output =
-      run(net, options, device, image_rgb, features ? Outputs::main_and_features : Outputs::main);
+  const auto output = run(image_rgb, features ? Outputs::features : Outputs::main);
   Prediction prediction;
-  prediction.prob_chw =
-      torch::softmax(upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols).squeeze(0), 0);
+  prediction.prob_chw = torch::softmax(
+      upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols, output.corners).squeeze(0), 0);
   if (features)
     prediction.feature_dhw = torch::avg_pool2d(output.features_ndhw, 2, 2, 0, /*ceil_mode=*/true).squeeze(0);
   return prediction;
 }
 
-torch::Tensor frame_feature(SegmentationNet& net, const EngineOptions& options, torch::Device device,
-                            const cv::Mat& image_rgb) {
+at::Tensor PlacedNet::frame_feature(const cv::Mat& image_rgb) const {
   torch::NoGradGuard no_grad;
-  const auto cells = run(net, options, device, image_rgb, Outputs::main_and_features).features_ndhw[0];
+  const auto cells = run(image_rgb, Outputs::features).features_ndhw[0];
   const auto unit = cells / cells.norm(2, 0, true).clamp_min(1e-12);
   const auto mean = unit.mean({1, 2}).to(torch::kFloat32);
   return (mean / mean.norm().clamp_min(1e-12)).cpu().contiguous();
 }
 
-cv::Mat predict_label(SegmentationNet& net, const EngineOptions& options, torch::Device device,
-                      const cv::Mat& image_rgb) {
-  const auto ids =
-      predict_logits(net, options, device, image_rgb).argmax(0).to(torch::kUInt8).cpu().contiguous();
-  const cv::Mat label(image_rgb.rows, image_rgb.cols, CV_8UC1, ids.data_ptr());
-  config::TrainIdTable fold = config::label_space(options.label_space).fold;
+cv::Mat PlacedNet::folded(const at::Tensor& ids_hw) const {
+  const auto ids = ids_hw.to(torch::kUInt8).cpu().contiguous();
+  const cv::Mat label(static_cast<int>(ids.size(0)), static_cast<int>(ids.size(1)), CV_8UC1, ids.data_ptr());
+  config::TrainIdTable fold = config::label_space(spec_.label_space).fold;
   for (std::size_t id = 0; id < config::kClasses; ++id)
     if (fold[id] == config::kIgnore) fold[id] = static_cast<std::uint8_t>(id);
   return config::map_labels(label, fold);

@@ -1,4 +1,4 @@
-#include "adapt/train/label_cutout.h"
+#include "adapt/data/label_cutout.h"
 
 #include <algorithm>
 

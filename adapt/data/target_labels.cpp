@@ -1,11 +1,12 @@
-#include "adapt/train/target_labels.h"
+#include "adapt/data/target_labels.h"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "adapt/train/label_cutout.h"
+#include "adapt/acquisition/strategy.h"
+#include "adapt/data/label_cutout.h"
 #include "config/check.h"
 #include "config/label_space.h"
 
@@ -111,12 +112,17 @@ const AskedRegion* TargetLabels::find(const RegionLabel& label) const {
   return found && (label.id == 0 || label.id == found->region.id) ? found : nullptr;
 }
 
-cv::Mat TargetLabels::asked_mask(const std::string& frame_id) const {
+cv::Mat TargetLabels::taken(const std::string& frame_id) const {
   const auto frame = by_frame_.find(frame_id);
   if (frame == by_frame_.end()) return {};
-  cv::Mat mask(frame->second.size_px, CV_8UC1, cv::Scalar(0));
-  for (const std::uint64_t id : frame->second.ids) mask(asked_.at(id).region.box_px).setTo(1);
-  return mask;
+  cv::Mat map(frame->second.size_px, CV_8UC1, cv::Scalar(kOpen));
+  for (const std::uint64_t id : frame->second.ids) {
+    const auto& asked = asked_.at(id);
+    const Taken why =
+        asked.purpose == Purpose::guard ? kHeldOut : (asked.answered ? kLabelled : kOutstanding);
+    map(asked.region.box_px).setTo(why);
+  }
+  return map;
 }
 
 cv::Mat TargetLabels::label(const std::string& frame_id, Purpose purpose) const {

@@ -1,4 +1,4 @@
-#include "adapt/train/losses.h"
+#include "adapt/losses/ohem.h"
 
 #include <algorithm>
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "adapt/data/frame_pool.h"
+#include "adapt/files/safetensors.h"
 #include "adapt/region.h"
-#include "adapt/train/safetensors.h"
 
 namespace driftloop::adapt {
 
@@ -40,8 +40,8 @@ class TargetLabels {
   std::size_t retire(const std::function<bool(const std::string& frame_id)>& gone,
                      const std::set<std::uint64_t>& keep);
 
-  /// 8UC1, nonzero where something was asked; empty when nothing was.
-  cv::Mat asked_mask(const std::string& frame_id) const;
+  /// 8UC1, a Taken (acquisition/strategy.h) for each pixel; empty when nothing was asked.
+  cv::Mat taken(const std::string& frame_id) const;
   /// 8UC1 trainIds, 255 where there is no label of this purpose; empty when the frame has none.
   cv::Mat label(const std::string& frame_id, Purpose purpose) const;
   /// 8UC1 of the box's size; the region is answered.

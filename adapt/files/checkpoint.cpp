@@ -1,4 +1,4 @@
-#include "adapt/train/checkpoint.h"
+#include "adapt/files/checkpoint.h"
 
 #include <algorithm>
 #include <charconv>

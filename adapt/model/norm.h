@@ -1,0 +1,35 @@
+// Batch normalisation under the names that published weights use (weight, bias, running_mean, running_var,
+// num_batches_tracked), in a module of ours: what its statistics come from is a setting.
+#pragma once
+#include "adapt/torch.h"
+
+namespace driftloop::adapt {
+
+struct NormOptions {
+  double epsilon = 1e-5;  // 1e-3 in nets that come from TensorFlow
+  double momentum = 0.1;  // share of a batch's statistics in the running ones
+};
+
+class NormImpl : public torch::nn::Module {
+ public:
+  NormImpl(std::int64_t channels, const NormOptions& options);
+  /// (N, channels, H, W).
+  at::Tensor forward(const at::Tensor& x);
+
+  /// The statistics are begun anew, and each forward pass in train mode counts alike in them from now on,
+  /// until the next call: with weights as they are, what they are on other images.
+  void begin_estimate();
+  void end_estimate() { estimated_batches_ = -1; }
+  /// In train mode the running statistics are used and stay as they are.
+  void freeze(bool frozen) { frozen_ = frozen; }
+
+  at::Tensor weight, bias, running_mean, running_var, num_batches_tracked;
+
+ private:
+  NormOptions options_;
+  std::int64_t estimated_batches_ = -1;  // -1 = no estimate is under way
+  bool frozen_ = false;
+};
+TORCH_MODULE(Norm);
+
+}  // namespace driftloop::adapt
