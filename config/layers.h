@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/fields.h"
+#include "config/writer.h"
 
 namespace driftloop::config {
 
@@ -49,16 +50,5 @@ void apply_text(const std::string& text, const std::string& origin, Options& opt
 
 /// The preset names that can be given, with the first comment line of each file as help ("name: help").
 std::vector<std::string> list_presets();
-
-enum class Comments { none, help };
-
-/// The effective options as YAML that `Layers` reads back to the same struct; with Comments::help each key is
-/// explained.
-std::string to_yaml_with(const std::function<void(Fields&)>& describe_all, Comments comments);
-template <class Options>
-std::string to_yaml(const Options& options, Comments comments = Comments::none) {
-  Options copy = options;
-  return to_yaml_with([&](Fields& fields) { describe(fields, copy); }, comments);
-}
 
 }  // namespace driftloop::config
