@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <optional>
 #include <set>
 
 #include "config/check.h"
@@ -16,16 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kDeepestExtends = 16;
-
-/// Of the value at "section.key", nothing where there is none or a blank one.
-std::optional<YAML::Mark> mark_of(const YAML::Node& node, const std::string& path) {
-  if (path.empty()) return node.IsNull() ? std::nullopt : std::optional(node.Mark());
-  if (!node.IsMap()) return std::nullopt;
-  const auto dot = std::min(path.find('.'), path.size());
-  const YAML::Node inner = node[path.substr(0, dot)];
-  if (!inner) return std::nullopt;
-  return mark_of(inner, path.substr(std::min(dot + 1, path.size())));
-}
 
 std::vector<fs::path> preset_folders() {
   std::vector<fs::path> folders;
@@ -56,8 +45,11 @@ void push_file(std::vector<Layer>& layers, const fs::path& path, int depth) {
   Layer layer = parse_text(read_file(path), path.string());
   if (layer.root.IsMap()) {
     const YAML::Node root = layer.root;
-    if (const YAML::Node base = root["extends"])
-      push_file(layers, find_preset(base.as<std::string>(), path.parent_path()), depth + 1);
+    if (const YAML::Node base = root["extends"]; base && !base.IsNull()) {
+      if (!base.IsScalar())
+        throw Error(place(layer, base.Mark()) + ": 'extends' must be the name or the path of one preset");
+      push_file(layers, find_preset(base.Scalar(), path.parent_path()), depth + 1);
+    }
   }
   layers.push_back(std::move(layer));
 }
@@ -78,19 +70,21 @@ Layers::~Layers() = default;
 Layers::Layers(Layers&&) noexcept = default;
 Layers& Layers::operator=(Layers&&) noexcept = default;
 
-void Layers::apply_with(const std::function<void(Fields&)>& describe_all) const {
-  for (const Layer& layer : impl_->layers) read_layer(layer, describe_all);
+Places Layers::apply_with(const std::function<void(Fields&)>& describe_all) const {
+  Places places;
+  for (const Layer& layer : impl_->layers) read_layer(layer, describe_all, places.places_);
+  return places;
+}
+
+std::string Places::of(const std::string& key) const {
+  const auto found = places_.find(key);
+  return found == places_.end() ? std::string() : found->second;
 }
 
 void apply_text_with(const std::string& text, const std::string& origin,
                      const std::function<void(Fields&)>& describe_all) {
-  read_layer(parse_text(text, origin), describe_all);
-}
-
-std::string Layers::place_of(const std::string& key) const {
-  for (auto layer = impl_->layers.rbegin(); layer != impl_->layers.rend(); ++layer)
-    if (const auto mark = mark_of(layer->root, key)) return place(*layer, *mark);
-  return {};
+  PlaceOf places;
+  read_layer(parse_text(text, origin), describe_all, places);
 }
 
 std::vector<std::string> list_presets() {

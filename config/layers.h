@@ -2,9 +2,14 @@
 // host file < --set. Unknown or duplicate key, wrong type, out of range: one Error with file:line:column,
 // what was expected and the nearest name. A key with a blank value ("weights:") is as if it were not there;
 // on the command line, where it can only be a slip, it is refused.
+// What a later layer does to an earlier one's value: a setting and a list are replaced, a section is merged
+// key by key. A chosen part keeps the options that were set as long as it has the same name, and starts from
+// its defaults when the name changes. --set list[1].key=value changes one element, counted from 0, of a list
+// that is there.
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +18,17 @@
 #include "config/writer.h"
 
 namespace driftloop::config {
+
+/// Where the values in effect were given.
+class Places {
+ public:
+  /// Of "section.key" or "list[0].key": "file:line:column", or "--set ..."; "" = nowhere, it is the default.
+  std::string of(const std::string& key) const;
+
+ private:
+  friend class Layers;
+  std::map<std::string, std::string> places_;
+};
 
 class Layers {
  public:
@@ -26,16 +42,12 @@ class Layers {
 
   /// Applies every layer, lowest first, to `options`. Throws Error on the first mistake.
   template <class Options>
-  void apply(Options& options) const {
-    apply_with([&](Fields& fields) { describe(fields, options); });
+  Places apply(Options& options) const {
+    return apply_with([&](Fields& fields) { describe(fields, options); });
   }
 
-  /// Where the value of "section.key" in effect was given: "file:line:column", or "--set ..."; "" = nowhere,
-  /// it is the default.
-  std::string place_of(const std::string& key) const;
-
  private:
-  void apply_with(const std::function<void(Fields&)>& describe_all) const;
+  Places apply_with(const std::function<void(Fields&)>& describe_all) const;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,30 +1,18 @@
-// One YAML text or one --set -> option structs. For layers.cpp alone: yaml-cpp stays behind config/layers.h.
+// One layer -> option structs.
 #pragma once
-#include <yaml-cpp/yaml.h>
-
 #include <functional>
+#include <map>
 #include <string>
 
 #include "config/fields.h"
+#include "config/layer.h"
 
 namespace driftloop::config {
 
-/// One source of settings: a parsed file, or one --set.
-struct Layer {
-  YAML::Node root;
-  std::string origin;  // file name, or "--set key=value"
-  bool has_lines;
-};
-
-/// Throws Error where the text is no YAML.
-Layer parse_text(const std::string& text, const std::string& origin);
-/// "section.key=value". Throws Error.
-Layer parse_set(const std::string& assignment);
-
-/// "file:line:column", or the origin alone of a layer without lines.
-std::string place(const Layer& layer, const YAML::Mark& mark);
+/// Of "section.key" and "list[0].key": where the value in effect was given.
+using PlaceOf = std::map<std::string, std::string>;
 
 /// Throws Error on the first mistake: unknown or duplicate key, wrong type, out of range.
-void read_layer(const Layer& layer, const std::function<void(Fields&)>& describe_all);
+void read_layer(const Layer& layer, const std::function<void(Fields&)>& describe_all, PlaceOf& places);
 
 }  // namespace driftloop::config

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "config/fields.h"
 
@@ -16,6 +17,14 @@ template <class Options>
 std::string to_yaml(const Options& options, Comments comments = Comments::none) {
   Options copy = options;
   return to_yaml_with([&](Fields& fields) { describe(fields, copy); }, comments);
+}
+
+/// One line a setting, "section.key: value"; a list is one line.
+std::vector<std::string> to_lines_with(const std::function<void(Fields&)>& describe_all);
+template <class Options>
+std::vector<std::string> to_lines(const Options& options) {
+  Options copy = options;
+  return to_lines_with([&](Fields& fields) { describe(fields, copy); });
 }
 
 /// The shortest text that reads back to the same number.
