@@ -142,16 +142,16 @@ class Writer : public Fields {
 
   static std::string range_text(IntRange range) {
     constexpr std::int64_t kUnbounded = std::int64_t{1} << 30;
-    return range_text(range.min<-kUnbounded, static_cast<double>(range.min), range.max> kUnbounded,
-                      static_cast<double>(range.max));
+    return range_text(range.min < -kUnbounded ? "" : std::to_string(range.min),
+                      range.max > kUnbounded ? "" : std::to_string(range.max));
   }
   static std::string range_text(RealRange range) {
     constexpr double kUnbounded = 1e9;
-    return range_text(range.min<-kUnbounded, range.min, range.max> kUnbounded, range.max);
+    return range_text(range.min < -kUnbounded ? "" : number_text(range.min),
+                      range.max > kUnbounded ? "" : number_text(range.max));
   }
-  static std::string range_text(bool no_min, double min, bool no_max, double max) {
-    if (no_min && no_max) return {};
-    return (no_min ? "" : number_text(min)) + ".." + (no_max ? "" : number_text(max));
+  static std::string range_text(const std::string& min, const std::string& max) {
+    return min.empty() && max.empty() ? "" : min + ".." + max;
   }
   static std::string or_none(const std::string& range) {
     return (range.empty() ? "a number" : range) + " or none";

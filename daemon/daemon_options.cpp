@@ -96,7 +96,7 @@ void describe(config::Fields& f, DaemonOptions& o) {
   f.section("gate", o.gate, "which frames are kept");
   f.section("store", o.store, "the kept frames on the disk, in <state>/frames");
   f.section("link", o.link, "the way to the station");
-  f.section("engine", o.engine, "the learner");
+  f.section("engine", o.engine, "settings of the learner");
   f.section("loop", o.loop, "the pace of the loop");
 }
 

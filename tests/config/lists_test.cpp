@@ -196,7 +196,7 @@ strategy:  # how regions are chosen (one of: random cover doubt)
   balance: 0.25  # share^-balance [0..1]
   clusters: 64  # clusters at most [1..1000]
 rounds:  # what is done when
-  - at: 0  # step at which it begins [0..1e+06]
+  - at: 0  # step at which it begins [0..1000000]
     steps: 100  # training steps [1..100000]
     budget: none  # pixels asked for [1.. or none]
     tags: []  # words
