@@ -6,51 +6,68 @@ namespace driftloop::adapt {
 
 void describe(config::Fields& f, InputOptions& o) {
   f.field("work_long_side_px", o.work_long_side_px, {0, 8192},
-          "long side the net works at, px; 0 = as the images are");
-  f.field("crop_width_px", o.crop_width_px, {33, 4096}, "training crop, working px");
-  f.field("crop_height_px", o.crop_height_px, {33, 4096}, "training crop, working px");
-  f.field("scale_min", o.scale_min, {0.1, 1}, "smallest random scale");
-  f.field("scale_max", o.scale_max, {1, 4}, "largest random scale");
+          "images are resized so that the long side has this many pixels; 0 = as they are");
+  f.field("crop_width_px", o.crop_width_px, {33, 4096}, "width of the training crop, in working pixels");
+  f.field("crop_height_px", o.crop_height_px, {33, 4096}, "height of the training crop, in working pixels");
+  f.field("scale_min", o.scale_min, {0.1, 1},
+          "smallest random scale of the training crop; half the draws lie below 1, half above");
+  f.field("scale_max", o.scale_max, {1, 4}, "largest random scale of the training crop");
   f.field("source_jitter", o.source_jitter, {0, 1},
-          "colour, blur and noise changes on source images; 0 = none");
-  f.field("student_jitter", o.student_jitter, {0, 1}, "the same on the student's view of unlabelled images");
+          "strength of colour, blur and noise changes on source images; 0 = none, as in the paper");
+  f.field("student_jitter", o.student_jitter, {0, 1},
+          "the same on the student's view of unlabelled images; 0 = none");
   f.field("cache_mb", o.cache_mb, {0, 1 << 20}, "decoded images kept in memory, MiB");
 }
 
 void describe(config::Fields& f, TrainOptions& o) {
-  f.choice("optimiser", o.optimiser, {"sgd", "adamw"}, "sgd (paper) or adamw (small nets from scratch)");
+  f.choice("optimiser", o.optimiser, {"sgd", "adamw"},
+           "sgd (paper) or adamw, which trains small nets from scratch in a few hundred steps");
   f.field("rate", o.rate, {1e-7, 1}, "learning rate of the backbone");
   f.field("head_rate_factor", o.head_rate_factor, {0.01, 100}, "heads learn at rate x this");
-  f.field("momentum", o.momentum, {0, 0.999}, "of SGD");
-  f.field("weight_decay", o.weight_decay, {0, 1}, "weight decay");
-  f.field("poly_power", o.poly_power, {0, 10}, "rate x (1 - step/horizon)^power");
-  f.field("min_rate_share", o.min_rate_share, {0, 1}, "the rate never falls below this share of itself");
+  f.field("momentum", o.momentum, {0, 0.999}, "momentum of sgd; adamw has none");
+  f.field("weight_decay", o.weight_decay, {0, 1}, "weight decay that the optimiser applies");
+  f.field("poly_power", o.poly_power, {0, 10},
+          "the rate is rate x (1 - step / horizon_steps)^this, down to min_rate_share");
+  f.field("min_rate_share", o.min_rate_share, {0, 1},
+          "the rate never falls below this share of itself: a vehicle never stops learning; 0 = the paper");
   f.field("horizon_steps", o.horizon_steps, {0, 100'000'000},
-          "length of the schedule over all rounds; 0 = constant rate");
-  f.field("batch_source", o.batch_source, {0, 256}, "source images per step");
-  f.field("batch_target", o.batch_target, {0, 256}, "target images with returned labels per step");
-  f.field("target_weight", o.target_weight, {0, 100}, "weight of the loss on returned labels");
+          "length of the schedule in steps, over all rounds; 0 = constant rate");
+  f.field("batch_source", o.batch_source, {0, 256}, "labelled source images per step");
+  f.field("batch_target", o.batch_target, {0, 256},
+          "target images with returned labels per step, once there are any");
+  f.field(
+      "target_weight", o.target_weight, {0, 100},
+      "weight of the loss on returned labels, a mean of its own, so that few pixels are not drowned by full "
+      "images");
   f.field("aux_weight", o.aux_weight, {0, 10}, "weight of the auxiliary head's loss");
-  f.field("ohem_threshold", o.ohem_threshold, {0, 1}, "hard pixels: true-class probability at most this");
-  f.field("ohem_min_kept", o.ohem_min_kept, {1, 100'000'000}, "pixels kept at least");
-  f.field("ema_decay", o.ema_decay, {0, 0.99999}, "of the teacher");
-  f.field("max_bad_steps", o.max_bad_steps, {0, 1'000'000}, "non-finite steps before training gives up");
+  f.field("ohem_threshold", o.ohem_threshold, {0, 1},
+          "a step learns from its hard pixels: true-class probability at most this, or among ohem_min_kept");
+  f.field("ohem_min_kept", o.ohem_min_kept, {1, 100'000'000},
+          "so many hardest pixels of a step are learned from, hard or not");
+  f.field("ema_decay", o.ema_decay, {0, 0.99999},
+          "the teacher's weights are a mean of the student's: share that stays in each step");
+  f.field("max_bad_steps", o.max_bad_steps, {0, 1'000'000},
+          "steps with a non-finite loss (skipped and counted) before training gives up");
 }
 
 void describe(config::Fields& f, SelfTrainOptions& o) {
-  f.field("weight", o.weight, {0, 100}, "weight of the consistency loss; 0 = no self-training");
+  f.field("weight", o.weight, {0, 100},
+          "weight of the consistency loss on unlabelled images; 0 = no self-training");
   f.field("batch", o.batch, {1, 256}, "unlabelled images per step");
-  f.choice("rule", o.rule, {"paper", "as_released"}, "which pseudo-labels are kept");
+  f.choice("rule", o.rule, {"paper", "as_released"},
+           "which pseudo-labels go: the most uncertain (paper) or the least, as the released code does");
   f.field("drop_percent", o.drop_percent, {0, 99},
-          "most uncertain pixels dropped at the start, percent; falls to 0 at the horizon");
-  f.field("confidence_power", o.confidence_power, {0, 8}, "each pixel counts by confidence^this");
-  f.field("cutmix_share", o.cutmix_share, {0, 0.95}, "area of the pasted box; 0 = no CutMix");
-  f.field("before_labels", o.before_labels, "self-train before the first label returned (it can collapse)");
+          "percent of pixels whose pseudo-label is dropped at the start; falls to 0 at the horizon");
+  f.field("confidence_power", o.confidence_power, {0, 8}, "each pixel counts by its confidence^this");
+  f.field("cutmix_share", o.cutmix_share, {0, 0.95}, "share of the area in the pasted box; 0 = no CutMix");
+  f.field("before_labels", o.before_labels,
+          "self-train before the first label returned: it can collapse, so by default it waits");
 }
 
 void describe(config::Fields& f, GuardOptions& o) {
   f.field("enabled", o.enabled, "false: every candidate becomes the live model");
-  f.field("share", o.share, {0, 0.9}, "of the asked regions: random, held out, never trained on");
+  f.field("share", o.share, {0, 0.9},
+          "share of the regions asked each round that are drawn at random, held out and never trained on");
   f.field(
       "tolerance", o.tolerance, {0, 1},
       "share of right guard pixels a candidate may lose, beyond one standard error, and still be promoted");
@@ -62,11 +79,11 @@ void describe(config::Fields& f, GuardOptions& o) {
 void describe(config::Fields& f, EngineOptions& o) {
   f.choice("label_space", o.label_space, config::label_space_names(),
            "the target's classes; source labels are folded into them");
-  f.field("device", o.device, "cpu, cuda, cuda:1 (the second GPU) or auto");
-  f.field("threads", o.threads, {0, 1024}, "CPU threads of LibTorch; 0 = its choice");
-  f.section("model", o.model, "the net");
+  f.field("device", o.device, "cpu, cuda, cuda:1 (the second GPU), or auto = cuda where there is a GPU");
+  f.field("threads", o.threads, {0, 1024}, "CPU threads of LibTorch; 0 = its own choice");
+  f.section("model", o.model, "the net that learns");
   f.section("input", o.input, "sizes and augmentation");
-  f.section("train", o.train, "supervised training");
+  f.section("train", o.train, "supervised training: optimiser, schedule, batches, losses");
   f.section("selftrain", o.selftrain, "teacher and student on unlabelled images");
   f.section("acquisition", o.acquisition, "which regions are asked for");
   f.section("guard", o.guard, "when a candidate becomes the live model");

@@ -16,11 +16,11 @@
 namespace driftloop::capture {
 
 struct StoreOptions {
-  std::filesystem::path folder;              // made when missing; one store, one process
-  std::int64_t quota_bytes = 4'000'000'000;  // all of the folder: frames, index, ballast, lost+found
-  std::int64_t ballast_bytes = 8'000'000;    // a file given up when the disk is full, so that deleting works
-  std::string format = "jpeg";               // jpeg or png
-  int jpeg_quality = 95;                     // 1..100
+  std::filesystem::path folder;  // made when missing; one store, one process
+  std::int64_t quota_bytes = 4'000'000'000;
+  std::int64_t ballast_bytes = 8'000'000;
+  std::string format = "jpeg";
+  int jpeg_quality = 95;
 };
 /// All but the folder, which belongs to whoever runs the store.
 void describe(config::Fields& f, StoreOptions& o);

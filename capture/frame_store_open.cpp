@@ -16,12 +16,14 @@ constexpr std::int64_t kAskedShare = 2;         // answered frames may take one 
 
 void describe(config::Fields& f, StoreOptions& o) {
   f.field("quota_bytes", o.quota_bytes, {kLeastRoom, std::int64_t{1} << 50},
-          "all that the frame store may take on the disk, in bytes");
-  f.field("ballast_bytes", o.ballast_bytes, {0, std::int64_t{1} << 40},
-          "part of the quota kept aside, so that old frames can be deleted when the disk is full, in bytes");
+          "all that the store may take on the disk, in bytes: frames, index, ballast, lost+found");
+  f.field(
+      "ballast_bytes", o.ballast_bytes, {0, std::int64_t{1} << 40},
+      "part of the quota kept aside in a file, in bytes: it is given up when the disk is full, so that old "
+      "frames can be deleted");
   f.choice("format", o.format, {"jpeg", "png"},
            "how frames are stored; png loses nothing and is 3 to 5 times as large");
-  f.field("jpeg_quality", o.jpeg_quality, {1, 100}, "1 to 100");
+  f.field("jpeg_quality", o.jpeg_quality, {1, 100}, "quality of frames stored as jpeg, 100 = best");
 }
 
 FrameStore::Impl::Impl(StoreOptions given)

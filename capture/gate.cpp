@@ -35,13 +35,17 @@ double sharpness_of(const cv::Mat& grey) {
 void describe(config::Fields& f, GateOptions& o) {
   f.field(
       "min_sharpness", o.min_sharpness, {0, 1e6},
-      "variance of the Laplacian at 320 pixels of width and normalised contrast; 0 = keep blurred frames");
+      "variance of the Laplacian of the grey picture below which it is blurred, at 320 pixels of width and "
+      "a standard deviation of 64 grey levels, so that a flat but sharp night picture passes; 0 = keep "
+      "blurred frames");
   f.field("min_brightness", o.min_brightness, {0, 255}, "mean grey level below which a frame is too dark");
   f.field("max_brightness", o.max_brightness, {0, 255}, "mean grey level above which a frame is too bright");
-  f.field("min_difference", o.min_difference, {0, 255},
-          "mean grey difference to the last kept frame at 32 x 24 below which it is a copy; 0 = keep copies");
+  f.field(
+      "min_difference", o.min_difference, {0, 255},
+      "mean absolute grey difference to the last kept frame, at 32 x 24, below which it is a copy; 0 = keep "
+      "copies");
   f.field("min_interval_ns", o.min_interval_ns, {0, 86'400'000'000'000},
-          "nanoseconds between kept frames at least");
+          "nanoseconds since the last kept frame at least, by the frames' own time; 0 = no such limit");
 }
 
 std::string_view verdict_name(Verdict verdict) {

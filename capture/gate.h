@@ -13,13 +13,11 @@
 namespace driftloop::capture {
 
 struct GateOptions {
-  /// Variance of the Laplacian of the grey picture, scaled to 320 pixels of width and to a standard deviation
-  /// of 64 grey levels, so that a flat but sharp night picture is not called blurred. 0 = off.
   double min_sharpness = 20;
-  double min_brightness = 12;   // mean grey level, 0..255
-  double max_brightness = 243;  // mean grey level, 0..255
-  double min_difference = 2.0;  // mean absolute grey difference to the last kept frame at 32 x 24; 0 = off
-  std::int64_t min_interval_ns = 0;  // since the last kept frame, by Frame::captured_ns; 0 = off
+  double min_brightness = 12;
+  double max_brightness = 243;
+  double min_difference = 2.0;
+  std::int64_t min_interval_ns = 0;
 };
 void describe(config::Fields& f, GateOptions& o);
 

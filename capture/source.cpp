@@ -25,20 +25,22 @@ void describe(config::Fields& f, SourceOptions& o) {
           "where frames come from: csi://0, v4l2:///dev/video0, rtsp://..., file:///video.mkv, "
           "images:///folder, test://ball?frames=100, or the text of a GStreamer pipeline");
   f.field("width", o.width, {0, 16384}, "scale to this width in pixels; 0 with height 0 = as delivered");
-  f.field("height", o.height, {0, 16384}, "scale to this height in pixels");
+  f.field("height", o.height, {0, 16384}, "scale to this height in pixels; 0 with width 0 = as delivered");
   f.field("fps_limit", o.fps_limit, {0, 1000}, "frames per second at most; 0 = all");
   std::string at_end = o.at_end == AtEnd::loop ? "loop" : "stop";
-  f.choice("at_end", at_end, {"stop", "loop"}, "what a file or folder does at its end");
+  f.choice("at_end", at_end, {"stop", "loop"}, "what a file or folder does at its end; a camera has none");
   o.at_end = at_end == "loop" ? AtEnd::loop : AtEnd::stop;
-  f.field("stall_timeout_ms", o.stall_timeout_ms, {50, 600'000}, "no frame for so long = the source hangs");
-  f.field("start_timeout_ms", o.start_timeout_ms, {50, 600'000}, "the same, before the first frame");
+  f.field("stall_timeout_ms", o.stall_timeout_ms, {50, 600'000},
+          "no frame for so many milliseconds = the camera hangs");
+  f.field("start_timeout_ms", o.start_timeout_ms, {50, 600'000},
+          "the same before the first frame, in milliseconds: opening a device takes longer");
   f.field("restart_backoff_ms", o.restart_backoff_ms, {1, 600'000},
-          "live sources: wait before the first restart in ms; it doubles with each failure");
-  f.field("restart_backoff_max_ms", o.restart_backoff_max_ms, {1, 600'000}, "and grows up to this, in ms");
+          "live sources: milliseconds before the first restart; it doubles with each failure");
+  f.field("restart_backoff_max_ms", o.restart_backoff_max_ms, {1, 600'000},
+          "live sources: milliseconds that the wait before a restart never grows over");
   f.field("give_up_after", o.give_up_after, {-1, 1'000'000},
           "live sources: after so many failures in a row the process ends, so that the service starts it "
-          "anew; 0 = "
-          "never; -1 = 8 for csi://, never for others");
+          "anew; 0 = never; -1 = 8 for csi://, never for others");
 }
 
 }  // namespace driftloop::capture

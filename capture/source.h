@@ -70,16 +70,15 @@ class FrameSource {
 enum class AtEnd { stop, loop };
 
 struct SourceOptions {
-  std::string uri;                    // scheme://..., or the text of a GStreamer pipeline
-  int width = 0, height = 0;          // pixels; 0 and 0 = as delivered
-  double fps_limit = 0;               // frames per second at most; 0 = all
-  AtEnd at_end = AtEnd::stop;         // finite sources only
-  int stall_timeout_ms = 3000;        // no frame for so long = the camera hangs
-  int start_timeout_ms = 10'000;      // the same, before the first frame
-  int restart_backoff_ms = 200;       // live sources: the wait before the first restart; doubles each time
-  int restart_backoff_max_ms = 5000;  // and never grows over this
-  int give_up_after =
-      -1;  // failures in a row, then NeedsNewProcess; 0 = never; -1 = 8 for csi://, else never
+  std::string uri;
+  int width = 0, height = 0;
+  double fps_limit = 0;
+  AtEnd at_end = AtEnd::stop;
+  int stall_timeout_ms = 3000;
+  int start_timeout_ms = 10'000;
+  int restart_backoff_ms = 200;
+  int restart_backoff_max_ms = 5000;
+  int give_up_after = -1;
 };
 void describe(config::Fields& f, SourceOptions& o);
 

@@ -2,16 +2,33 @@
 // host file < --set. Unknown or duplicate key, wrong type, out of range: one Error with file:line:column,
 // what was expected and the nearest name. A key with a blank value ("weights:") is as if it were not there;
 // on the command line, where it can only be a slip, it is refused.
+// What a later layer does to an earlier one's value: a setting and a list are replaced, a section is merged
+// key by key. A chosen part keeps the options that were set as long as it has the same name, and starts from
+// its defaults when the name changes. --set list[1].key=value changes one element, counted from 0, of a list
+// that is there.
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "config/fields.h"
+#include "config/writer.h"
 
 namespace driftloop::config {
+
+/// Where the values in effect were given.
+class Places {
+ public:
+  /// Of "section.key" or "list[0].key": "file:line:column", or "--set ..."; "" = nowhere, it is the default.
+  std::string of(const std::string& key) const;
+
+ private:
+  friend class Layers;
+  std::map<std::string, std::string> places_;
+};
 
 class Layers {
  public:
@@ -25,16 +42,12 @@ class Layers {
 
   /// Applies every layer, lowest first, to `options`. Throws Error on the first mistake.
   template <class Options>
-  void apply(Options& options) const {
-    apply_with([&](Fields& fields) { describe(fields, options); });
+  Places apply(Options& options) const {
+    return apply_with([&](Fields& fields) { describe(fields, options); });
   }
 
-  /// Where the value of "section.key" in effect was given: "file:line:column", or "--set ..."; "" = nowhere,
-  /// it is the default.
-  std::string place_of(const std::string& key) const;
-
  private:
-  void apply_with(const std::function<void(Fields&)>& describe_all) const;
+  Places apply_with(const std::function<void(Fields&)>& describe_all) const;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -49,16 +62,5 @@ void apply_text(const std::string& text, const std::string& origin, Options& opt
 
 /// The preset names that can be given, with the first comment line of each file as help ("name: help").
 std::vector<std::string> list_presets();
-
-enum class Comments { none, help };
-
-/// The effective options as YAML that `Layers` reads back to the same struct; with Comments::help each key is
-/// explained.
-std::string to_yaml_with(const std::function<void(Fields&)>& describe_all, Comments comments);
-template <class Options>
-std::string to_yaml(const Options& options, Comments comments = Comments::none) {
-  Options copy = options;
-  return to_yaml_with([&](Fields& fields) { describe(fields, copy); }, comments);
-}
 
 }  // namespace driftloop::config

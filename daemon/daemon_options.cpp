@@ -1,9 +1,8 @@
 #include "daemon/daemon_options.h"
 
+#include <algorithm>
 #include <cstdlib>
-#include <sstream>
 
-#include "config/check.h"
 #include "config/layers.h"
 #include "config/redact.h"
 
@@ -28,55 +27,43 @@ void fill_in(DaemonOptions& o) {
   if (!o.state.empty()) o.store.folder = fs::path(o.state) / "frames";
 }
 
-std::vector<std::string> lines_of(const DaemonOptions& options) {
-  std::istringstream text(config::to_yaml(options));
-  std::vector<std::string> lines, sections;
-  for (std::string line; std::getline(text, line);) {
-    const std::size_t indent = line.find_first_not_of(' ');
-    if (indent == std::string::npos) continue;
-    sections.resize(std::min(sections.size(), indent / 2));  // the writer indents by two
-    std::string path;
-    for (const auto& section : sections) path += section + '.';
-    lines.push_back(path + line.substr(indent));
-    sections.push_back(line.substr(indent, line.find(':') - indent));
-  }
-  return lines;
-}
-
 }  // namespace
 
 void describe(config::Fields& f, LoopOptions& o) {
-  f.field("rounds", o.rounds, {0, 1'000'000}, "rounds after which learning ends; 0 = it goes on for ever");
+  f.field("rounds", o.rounds, {0, 1'000'000},
+          "rounds after which learning ends, see at_end; 0 = it goes on for ever");
   f.choice("at_end", o.at_end, {"idle", "exit"},
-           "after the last round: idle (capture and link go on) or exit (for scripts)");
+           "after the last round: idle (capture and link go on, as a service must) or exit (for scripts)");
   f.field("min_frames", o.min_frames, {1, 10'000'000},
           "frames in the store before the first regions are asked for (a finite source may end with fewer)");
   f.field("steps_per_round", o.steps_per_round, {1, 100'000'000}, "training steps in each round");
-  f.field(
-      "save_every_s", o.save_every_s, {0, 86'400},
-      "seconds of training between two saved states: what a power cut may cost; more often wears the flash");
+  f.field("save_every_s", o.save_every_s, {0, 86'400},
+          "seconds of training between two saved states: what a power cut may cost, by default less than ten "
+          "minutes of steps; more often wears the flash");
   f.field(
       "label_wait_s", o.label_wait_s, {0, 1e9},
       "seconds to wait for the answers of a round, then it goes on with what came; before the first label "
       "ever it waits on");
-  f.field("label_share", o.label_share, {0, 1}, "share of the asked regions that is enough to go on");
+  f.field("label_share", o.label_share, {0, 1},
+          "share of the asked regions, answered or refused, that is enough to go on");
   f.field(
       "max_pending", o.max_pending, {1, 10'000'000},
       "unanswered regions at any time, beyond which no new ones are asked: their frames cannot be evicted");
-  f.field("give_up_after_days", o.give_up_after_days, {0, 3650},
-          "an unanswered region then neither counts nor holds its frame any more (its label is still taken "
-          "while the "
-          "frame is there); 0 = never");
+  f.field(
+      "give_up_after_days", o.give_up_after_days, {0, 3650},
+      "days after which an unanswered region neither counts nor holds its frame any more (its label is still "
+      "taken while the frame is there); 0 = never");
   f.field("regions_per_day", o.regions_per_day, {0, 1e9}, "regions asked of people a day; 0 = no limit");
   f.field("label_seconds_per_day", o.label_seconds_per_day, {0, 1e9},
           "seconds of people's time asked for a day; 0 = no limit");
   f.field("seconds_per_region", o.seconds_per_region, {0.1, 3600},
-          "what one region is reckoned to take a person, seconds");
-  f.field("weights", o.weights, "start weights of the live model, a .safetensors file");
+          "what one region is reckoned to take a person, seconds; by default 64 px with a few classes");
+  f.field("weights", o.weights,
+          "start weights of the live model, a .safetensors file; empty = the first model is made on replay");
   f.field("keep_rounds", o.keep_rounds, "keep models/round_<n>.safetensors of every round");
   f.field("context_px", o.context_px, {0, 1024}, "surroundings sent with a region, pixels on each side");
   f.choice("crop_format", o.crop_format, {"jpeg", "png"}, "how the pictures of regions are coded");
-  f.field("crop_quality", o.crop_quality, {1, 100}, "of jpeg");
+  f.field("crop_quality", o.crop_quality, {1, 100}, "quality of those pictures as jpeg, 100 = best");
   f.field("replay", o.replay,
           "labelled source images to go on learning from, for example streetsim:game?frames=300 or "
           "folder:DIR; empty = source-free");
@@ -104,12 +91,12 @@ AskLimits ask_limits(const LoopOptions& o) {
 void describe(config::Fields& f, DaemonOptions& o) {
   f.field("vehicle_id", o.vehicle_id, "the name of this vehicle's .pub file at the station");
   f.field("state", o.state, "folder of everything durable; empty = $STATE_DIRECTORY");
-  f.field("seed", o.seed, {0, 9'007'199'254'740'991}, "of every random draw of the learner");
+  f.field("seed", o.seed, {0, 9'007'199'254'740'991}, "seed of every random draw of the learner");
   f.section("camera", o.camera, "where frames come from");
   f.section("gate", o.gate, "which frames are kept");
   f.section("store", o.store, "the kept frames on the disk, in <state>/frames");
   f.section("link", o.link, "the way to the station");
-  f.section("engine", o.engine, "the learner");
+  f.section("engine", o.engine, "settings of the learner");
   f.section("loop", o.loop, "the pace of the loop");
 }
 
@@ -146,10 +133,9 @@ Reload reload_options(const DaemonOptions& running, const DaemonOptions& fresh) 
   now.loop.context_px = fresh.loop.context_px;
   now.loop.crop_format = fresh.loop.crop_format;
   now.loop.crop_quality = fresh.loop.crop_quality;
-  const auto taken = lines_of(now), wanted = lines_of(fresh);
-  DL_CHECK(taken.size() == wanted.size(), taken.size(), wanted.size());
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    if (taken[i] != wanted[i]) reload.needs_restart.push_back(wanted[i]);
+  const std::vector<std::string> taken = config::to_lines(now);
+  for (const auto& wanted : config::to_lines(fresh))
+    if (std::find(taken.begin(), taken.end(), wanted) == taken.end()) reload.needs_restart.push_back(wanted);
   return reload;
 }
 

@@ -1,4 +1,4 @@
-// Every setting of driftloopd, with its unit, range and effect.
+// Every setting of driftloopd; what each does is said where it is described.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -16,26 +16,26 @@
 namespace driftloop::daemon {
 
 struct LoopOptions {
-  int rounds = 0;                       // then `at_end`; 0 = it runs for ever
-  std::string at_end = "idle";          // after `rounds`: idle (as a service must) or exit
-  int min_frames = 100;                 // in the store before the first regions are asked for
-  int steps_per_round = 200;            // training steps
-  double save_every_s = 540;            // of training: what a power cut may cost is under 10 minutes of steps
-  double label_wait_s = 21'600;         // for the answers of a round; then it goes on with what came
-  double label_share = 0.9;             // of the asked regions, answered or refused: enough to go on
-  std::int64_t max_pending = 500;       // unanswered regions at any time: their frames are kept for them
-  double give_up_after_days = 14;       // then an unanswered region no longer holds its frame; 0 = never
-  double regions_per_day = 200;         // asked of people; 0 = no limit
-  double label_seconds_per_day = 3600;  // of people's time; 0 = no limit
-  double seconds_per_region = 15;       // what one region is reckoned to take them: 64 px, a few classes
-  std::string weights;                  // start weights of the live model (safetensors)
-  bool keep_rounds = false;             // keep models/round_<n>.safetensors of every round
-  int context_px = 24;                  // surroundings sent with a region, on each side
-  std::string crop_format = "jpeg";     // of the pictures sent
-  int crop_quality = 90;                // of JPEG
-  std::string replay;                   // labelled source images, as a data set text; "" = source-free
-  int warmup_steps = 0;                 // without `weights`: train so long on `replay` first
-  std::string live_hook;                // a command run after each publication of a live model
+  int rounds = 0;
+  std::string at_end = "idle";
+  int min_frames = 100;
+  int steps_per_round = 200;
+  double save_every_s = 540;
+  double label_wait_s = 21'600;
+  double label_share = 0.9;
+  std::int64_t max_pending = 500;
+  double give_up_after_days = 14;
+  double regions_per_day = 200;
+  double label_seconds_per_day = 3600;
+  double seconds_per_region = 15;
+  std::string weights;
+  bool keep_rounds = false;
+  int context_px = 24;
+  std::string crop_format = "jpeg";
+  int crop_quality = 90;
+  std::string replay;
+  int warmup_steps = 0;
+  std::string live_hook;
 };
 void describe(config::Fields& f, LoopOptions& o);
 AskLimits ask_limits(const LoopOptions& o);
@@ -45,11 +45,11 @@ AskLimits ask_limits(const LoopOptions& o);
 struct DaemonOptions {
   DaemonOptions();
   std::string vehicle_id;
-  std::string state;  // folder; "" = $STATE_DIRECTORY
+  std::string state;
   std::int64_t seed = 1;
   capture::SourceOptions camera;
   capture::GateOptions gate;
-  capture::StoreOptions store;  // its folder is <state>/frames
+  capture::StoreOptions store;
   uplink::VehicleLinkOptions link;
   adapt::EngineOptions engine;
   LoopOptions loop;

@@ -73,7 +73,8 @@ int run_doctor(Arguments arguments) {
         std::any_of(patient.settings.begin(), patient.settings.end(),
                     [&](const Finding& one) { return one.what == finding.what && one.text == finding.text; });
     if (!patient.has_settings || !of_a_setting) return std::string();  // "camera" is a section, too
-    return config::Layers("", arguments.config_file, arguments.sets).place_of(finding.what);
+    DaemonOptions read;
+    return config::Layers("", arguments.config_file, arguments.sets).apply(read).of(finding.what);
   };
   nlohmann::json all = nlohmann::json::array();
   for (const auto& finding : found) {

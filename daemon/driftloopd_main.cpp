@@ -217,9 +217,10 @@ int run_daemon(const Arguments& arguments) {
   }
   if (arguments.check) {
     const Findings found = find_problems(options);
-    const config::Layers layers("", arguments.config_file, arguments.sets);
+    DaemonOptions read;
+    const config::Places places = config::Layers("", arguments.config_file, arguments.sets).apply(read);
     for (const auto& finding : found) {
-      const std::string place = layers.place_of(finding.what);
+      const std::string place = places.of(finding.what);
       std::cerr << level_name(finding.level) << "  " << (place.empty() ? "" : place + ": ") << finding.what
                 << ": " << finding.text << '\n';
     }

@@ -8,21 +8,25 @@
 namespace driftloop::daemon {
 
 void describe(config::Fields& f, RunOptions& o) {
-  f.field("title", o.title, "of the report");
-  f.field("source", o.source, "labelled source data set, kind:argument");
-  f.field("source_split", o.source_split, "its part, \"\" = the default one");
-  f.field("target", o.target, "target data set: its images are the pool, its labels answer for the lab");
-  f.field("target_split", o.target_split, "its part");
-  f.field("eval", o.eval, "data set scored after each round");
-  f.field("eval_split", o.eval_split, "its part");
+  f.field("title", o.title, "title of the report, for people");
+  f.field("source", o.source, "labelled data set that is learned first, kind:argument");
+  f.field("source_split", o.source_split, "part of the source, as train; empty = its default one");
+  f.field(
+      "target", o.target,
+      "data set to adapt to: its images are the pool, its labels go to the oracle alone, which answers for "
+      "the lab");
+  f.field("target_split", o.target_split, "part of the target; empty = its default one");
+  f.field("eval", o.eval, "labelled data set that every arm is scored on after each round");
+  f.field("eval_split", o.eval_split, "part of that data set; empty = its default one");
   f.field("warmup_steps", o.warmup_steps, {1, 10'000'000},
-          "supervised steps on the source before the first round");
+          "supervised steps on the source before the first round; every arm starts from there");
   f.field("rounds", o.rounds, {1, 1000}, "rounds of ask, merge, train, judge");
   f.field("steps_per_round", o.steps_per_round, {1, 10'000'000},
           "training steps a round, the same for every arm");
-  f.field("arms", o.arms, "source_only, self_training, random, full, or an acquisition strategy");
-  f.field("jobs", o.jobs, {1, 256}, "arms run side by side");
-  f.section("engine", o.engine, "the learner");
+  f.field("arms", o.arms,
+          "what is compared: source_only, self_training, random, full, or an acquisition strategy");
+  f.field("jobs", o.jobs, {1, 256}, "arms run side by side, as processes");
+  f.section("engine", o.engine, "settings of the learner");
 }
 
 adapt::EngineOptions warmup_options(const RunOptions& run) {

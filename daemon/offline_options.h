@@ -12,18 +12,17 @@ namespace driftloop::daemon {
 
 struct RunOptions {
   std::string title = "driftloop benchmark";
-  std::string source = "streetsim:game?frames=300&width=256&height=144";  // labelled; a data set text
+  std::string source = "streetsim:game?frames=300&width=256&height=144";
   std::string source_split;
-  std::string target = "streetsim:street?frames=120&stride=4&width=256&height=144";  // the pool; its labels
-                                                                                     // go to the oracle only
+  std::string target = "streetsim:street?frames=120&stride=4&width=256&height=144";
   std::string target_split;
-  std::string eval = "streetsim:street?frames=60&seed=1002&width=256&height=144";  // scored after each round
+  std::string eval = "streetsim:street?frames=60&seed=1002&width=256&height=144";
   std::string eval_split;
-  int warmup_steps = 240;  // supervised on the source; every arm starts from there
+  int warmup_steps = 240;
   int rounds = 3;
-  int steps_per_round = 120;  // the same for every arm
+  int steps_per_round = 120;
   std::vector<std::string> arms = {"source_only", "self_training", "random", "cover", "full"};
-  int jobs = 2;  // arms run side by side, as processes
+  int jobs = 2;
   adapt::EngineOptions engine;
 };
 void describe(config::Fields& f, RunOptions& o);

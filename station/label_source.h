@@ -14,11 +14,11 @@
 namespace driftloop::station {
 
 struct LabelSourceOptions {
-  std::string source = "oracle";  // a name of label_sources()
-  std::string folder;             // oracle: <folder>/<frame name>.png, 8-bit ids, one channel
-  std::string ids = "trainids";   // how those files number the classes: config::id_table_names()
-  std::string label_space;        // fold the classes into this space; "" = keep all 19
-  double delay_s = 0;             // pause before each answer, to look like people
+  std::string source = "oracle";
+  std::string folder;
+  std::string ids = "trainids";
+  std::string label_space;
+  double delay_s = 0;
 };
 void describe(config::Fields& f, LabelSourceOptions& o);
 

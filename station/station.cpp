@@ -70,18 +70,19 @@ class LedgerDesk : public uplink::StationHandler {
 }  // namespace
 
 void describe(config::Fields& f, StationOptions& o) {
-  f.field("state", o.state, "folder of the ledger");
-  f.field("bind", o.link.bind, "where to listen, tcp://address:port; port * = any free one");
-  f.field("key", o.link.secret_key_file, "the station's secret key (.key, mode 0600)");
+  f.field("state", o.state, "folder of the ledger, for this station alone");
+  f.field("bind", o.link.bind, "where to listen, tcp://address:port; address * = all, port * = any free one");
+  f.field("key", o.link.secret_key_file, "file of the station's secret key (.key, mode 0600)");
   f.field("allow", o.link.allow_folder,
           "folder of <vehicle id>.pub: who may connect; read again when it changes");
-  f.field("credit_bytes", o.link.credit_bytes, {4096, 64 << 20}, "a vehicle may have sent and not confirmed");
+  f.field("credit_bytes", o.link.credit_bytes, {4096, 64 << 20},
+          "bytes that a vehicle may have sent and not confirmed");
   f.field("vehicle_buffer_bytes", o.link.vehicle_buffer_bytes, {4 << 20, 1 << 30},
-          "memory for half-received regions of one vehicle");
+          "memory for half-received regions of one vehicle, in bytes");
   f.field("total_buffer_bytes", o.link.total_buffer_bytes, {8 << 20, 64LL << 30},
-          "memory for half-received regions of all vehicles");
-  f.field("label_window", o.link.label_window, {1, 256}, "answers under way to one vehicle");
-  f.section("labels", o.labels, "who labels");
+          "memory for half-received regions of all vehicles, in bytes");
+  f.field("label_window", o.link.label_window, {1, 256}, "answers under way to one vehicle at a time");
+  f.section("labels", o.labels, "who labels the regions");
 }
 
 std::filesystem::path ledger_file(const std::filesystem::path& state) {

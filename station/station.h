@@ -13,7 +13,7 @@
 namespace driftloop::station {
 
 struct StationOptions {
-  std::string state = "/var/lib/driftloop-station";  // folder of the ledger
+  std::string state = "/var/lib/driftloop-station";
   uplink::StationLinkOptions link;
   LabelSourceOptions labels;
 };

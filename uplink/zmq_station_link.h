@@ -55,11 +55,11 @@ class StationHandler {
 struct StationLinkOptions {
   std::string bind = "tcp://*:5555";
   std::string secret_key_file;
-  std::string allow_folder;                       // <vehicle id>.pub each, read again when it changes
-  std::int64_t credit_bytes = 1 << 20;            // a vehicle may have sent and not confirmed
-  std::int64_t vehicle_buffer_bytes = 8 << 20;    // of half-received regions, for one vehicle
-  std::int64_t total_buffer_bytes = 128LL << 20;  // for all of them
-  int label_window = 16;                          // labels under way to one vehicle
+  std::string allow_folder;
+  std::int64_t credit_bytes = 1 << 20;
+  std::int64_t vehicle_buffer_bytes = 8 << 20;
+  std::int64_t total_buffer_bytes = 128LL << 20;
+  int label_window = 16;
   std::function<std::chrono::steady_clock::time_point()> now = [] {
     return std::chrono::steady_clock::now();
   };

@@ -24,17 +24,21 @@ constexpr auto kFailedHandshakePause = std::chrono::seconds(1);
 void describe(config::Fields& f, VehicleLinkOptions& o) {
   f.field("station_endpoint", o.station_endpoint, "where the station listens, tcp://host:port");
   f.field("station_public_key", o.station_public_key,
-          "the station's public key, or the path of its .pub file");
-  f.field("secret_key_file", o.secret_key_file, "this vehicle's secret key (.key, mode 0600)");
-  f.field("vehicle_id", o.vehicle_id, "the name of this vehicle's .pub file in the station's allow-list");
-  f.field("offer_window", o.offer_window, {1, 128}, "regions on offer at one time");
+          "the station's public key, 40 Z85 characters, or the path of its .pub file");
+  f.field("secret_key_file", o.secret_key_file, "file of this vehicle's secret key (.key, mode 0600)");
+  f.field("vehicle_id", o.vehicle_id,
+          "the name of this vehicle's .pub file in the station's allow-list folder");
+  f.field("offer_window", o.offer_window, {1, 128}, "regions on offer to the station at one time");
   f.field("chunk_bytes", o.chunk_bytes, {1024, static_cast<std::int64_t>(kMaxChunkBytes)},
-          "unit of sending, resuming and overtaking");
-  f.field("in_flight_bytes", o.in_flight_bytes, {1024, 64 << 20}, "sent and not yet confirmed, at most");
-  f.field("rate_cap_bytes_per_s", o.rate_cap_bytes_per_s, {0, 1e10}, "of everything sent; 0 = no cap");
+          "unit of sending, resuming and overtaking, in bytes");
+  f.field("in_flight_bytes", o.in_flight_bytes, {1024, 64 << 20},
+          "bytes sent and not yet confirmed, at most; also bounded by the station's credit");
+  f.field("rate_cap_bytes_per_s", o.rate_cap_bytes_per_s, {0, 1e10},
+          "bytes a second of everything sent, at most; 0 = no cap");
   f.field("handshake_timeout_s", o.handshake_timeout_s, {0.1, 3600},
-          "then say why there may be no connection");
-  f.field("reply_timeout_s", o.reply_timeout_s, {0.5, 3600}, "connect anew when a due answer takes longer");
+          "seconds after which the report says why there may be no connection");
+  f.field("reply_timeout_s", o.reply_timeout_s, {0.5, 3600},
+          "seconds of silence with work outstanding after which the link connects anew");
 }
 
 /// The socket: connecting, following the connection, pacing. What is said over it is the session's.

@@ -16,15 +16,15 @@ namespace driftloop::uplink {
 
 struct VehicleLinkOptions {
   std::string station_endpoint = "tcp://127.0.0.1:5555";
-  std::string station_public_key;   // 40 Z85 characters, or the path of the station's .pub file
-  std::string secret_key_file;      // this vehicle's .key
-  std::string vehicle_id;           // the name of its .pub file in the station's allow-list folder
-  int offer_window = 32;            // regions on offer at one time
-  int chunk_bytes = 64 << 10;       // the unit of sending, resuming and overtaking
-  int in_flight_bytes = 128 << 10;  // sent and not yet confirmed; also bounded by the station's credit
-  double rate_cap_bytes_per_s = 0;  // of everything sent; 0 = none
-  double handshake_timeout_s = 10;  // after which the report says why there may be no connection
-  double reply_timeout_s = 20;      // a silent station with work outstanding: connect anew
+  std::string station_public_key;
+  std::string secret_key_file;
+  std::string vehicle_id;
+  int offer_window = 32;
+  int chunk_bytes = 64 << 10;
+  int in_flight_bytes = 128 << 10;
+  double rate_cap_bytes_per_s = 0;
+  double handshake_timeout_s = 10;
+  double reply_timeout_s = 20;
   /// Monotonic; replaced in tests.
   std::function<std::chrono::steady_clock::time_point()> now = [] {
     return std::chrono::steady_clock::now();

@@ -9,13 +9,15 @@ namespace driftloop::adapt {
 
 void describe(config::Fields& f, CoverOptions& o) {
   f.field("balance", o.balance, {0, 1},
-          "0 = clusters follow area, 1 = every predicted class gets as many; between: share^-balance");
+          "a tile counts by (share of its predicted class)^-balance: 0 = clusters follow area, 1 = every "
+          "predicted class gets as many");
   f.field("max_clusters", o.max_clusters, {1, 65'536},
-          "caps the cost of k-means; beyond it several regions a cluster");
+          "clusters at most, which caps the cost of k-means; beyond it several regions a cluster are asked");
   f.field("fit_tiles", o.fit_tiles, {1, 10'000'000}, "tiles that k-means is fitted on");
-  f.field("max_tiles", o.max_tiles, {1, 100'000'000},
-          "tiles kept as candidates over the pool, 2 bytes a channel each");
-  f.field("kmeans_iterations", o.kmeans_iterations, {1, 1000}, "Lloyd iterations");
+  f.field(
+      "max_tiles", o.max_tiles, {1, 100'000'000},
+      "tiles kept as candidates over the whole pool, at least 2 per region asked; 2 bytes a channel each");
+  f.field("kmeans_iterations", o.kmeans_iterations, {1, 1000}, "Lloyd iterations of k-means");
 }
 
 void describe(config::Fields& f, AcquisitionOptions& o) {
@@ -25,10 +27,14 @@ void describe(config::Fields& f, AcquisitionOptions& o) {
   f.field(
       "max_frames", o.max_frames, {0},
       "frames that one round looks at: new ones first, the rest spread over their age; 0 = the whole pool");
-  f.field("share_per_round", o.share_per_round, {0, 1}, "of the pool's pixels; what one round may ask for");
-  f.field("pixels_per_round", o.pixels_per_round, {0}, "the same in pixels; 0 = by the share");
-  f.field("regions_per_round", o.regions_per_round, {0}, "regions a round may ask for; 0 = no limit");
-  f.field("pixels_per_frame", o.pixels_per_frame, {0}, "pixels asked of one frame and round; 0 = no limit");
+  f.field("share_per_round", o.share_per_round, {0, 1},
+          "share of the pool's pixels that one round may ask for, at least one region");
+  f.field("pixels_per_round", o.pixels_per_round, {0},
+          "pixels that one round may ask for; 0 = by share_per_round");
+  f.field("regions_per_round", o.regions_per_round, {0},
+          "regions (clicks) that one round may ask for, if the pixels allow them; 0 = no limit");
+  f.field("pixels_per_frame", o.pixels_per_frame, {0},
+          "pixels asked of one frame in one round; 0 = no limit but the pool's");
   f.field("score_radius_px", o.score_radius_px, {0, 127},
           "ripu_pixel: half side of the window a pixel's score looks at, px");
   f.section("cover", o.cover, "limits of the strategy cover");

@@ -41,12 +41,12 @@ constexpr std::array<config::NameEntry<Factory>, 8> kModels = {{
 }  // namespace
 
 void describe(config::Fields& f, ModelOptions& o) {
-  f.choice("name", o.name, model_names(), "the net");
+  f.choice("name", o.name, model_names(), "which net, by its name");
   f.field("width", o.width, {0.0625, 2}, "multiplies every channel count; 0.25 trains on a CPU");
   f.field("output_stride", o.output_stride, {8, 16}, "8 (paper) or 16 (about three times cheaper)");
   f.field("aspp_rate", o.aspp_rate, {1, 48},
           "ASPP dilations are 1, 2 and 3 times this; small images want small rates");
-  f.field("dropout", o.dropout, {0, 0.9}, "channel dropout in the heads");
+  f.field("dropout", o.dropout, {0, 0.9}, "channel dropout in the heads, a share; 0.1 in the paper");
 }
 
 NetOutput SegmentationNet::run(const at::Tensor& image_nchw, Outputs outputs) {

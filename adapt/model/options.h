@@ -8,10 +8,10 @@ namespace driftloop::adapt {
 
 struct ModelOptions {
   std::string name = "deeplabv3plus_r18";
-  double width = 1.0;     // multiplies every channel count
-  int output_stride = 8;  // 8 as in the paper; 16 is about three times cheaper
-  int aspp_rate = 12;     // the ASPP dilations are 1, 2 and 3 times this
-  double dropout = 0.1;   // of the heads, as in the paper
+  double width = 1.0;
+  int output_stride = 8;
+  int aspp_rate = 12;
+  double dropout = 0.1;
 };
 void describe(config::Fields& fields, ModelOptions& options);
 

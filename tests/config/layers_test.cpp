@@ -90,6 +90,7 @@ TEST_F(LayersTest, ABlankValueOnTheCommandLineIsASlip) {
   EXPECT_THAT(error_of("", {"name="}),
               HasSubstr("--set name=: there is no value; for an empty text write name='\"\"'"));
   EXPECT_THAT(error_of("", {"inner.rate="}), HasSubstr("there is no value"));
+  EXPECT_THAT(error_of("", {"inner="}), HasSubstr("there is no value"));
   Outer options;
   Layers("", "", {"name=\"\""}).apply(options);
   EXPECT_EQ(options.name, "");
@@ -98,13 +99,14 @@ TEST_F(LayersTest, ABlankValueOnTheCommandLineIsASlip) {
 TEST_F(LayersTest, ThePlaceOfAValueIsTheLastThatGaveIt) {
   const auto preset = file("preset.yaml", "steps: 4\ninner: {rate: 0.25}\n");
   const auto host = file("host.yaml", "# mine\ninner:\n  rate: 0.5\nname:\n");
-  const Layers layers(preset, host, {"quick=true"});
-  EXPECT_EQ(layers.place_of("inner.rate"), host + ":3:9");
-  EXPECT_EQ(layers.place_of("steps"), preset + ":1:8");
-  EXPECT_EQ(layers.place_of("quick"), "--set quick=true");
-  EXPECT_EQ(layers.place_of("name"), "");
-  EXPECT_EQ(layers.place_of("inner.kind"), "");
-  EXPECT_EQ(layers.place_of("steps.deeper"), "");
+  Outer options;
+  const Places places = Layers(preset, host, {"quick=true"}).apply(options);
+  EXPECT_EQ(places.of("inner.rate"), host + ":3:9");
+  EXPECT_EQ(places.of("steps"), preset + ":1:8");
+  EXPECT_EQ(places.of("quick"), "--set quick=true");
+  EXPECT_EQ(places.of("name"), "");
+  EXPECT_EQ(places.of("inner.kind"), "");
+  EXPECT_EQ(places.of("steps.deeper"), "");
 }
 
 TEST_F(LayersTest, MistakesNameTheirPlace) {
@@ -120,6 +122,7 @@ TEST_F(LayersTest, MistakesNameTheirPlace) {
   EXPECT_THAT(error_of("steps: [\n"), HasSubstr("bad.yaml:2:1"));
   EXPECT_THAT(error_of("", {"stps=3"}), HasSubstr("--set stps=3: unknown key 'stps'; did you mean 'steps'"));
   EXPECT_THAT(error_of("", {"steps"}), HasSubstr("write it as section.key=value"));
+  EXPECT_THAT(error_of("extends: [bad.yaml]\n"), HasSubstr("bad.yaml:1:10: 'extends' must be the name"));
   EXPECT_THAT(error_of("extends: bad.yaml\n"), HasSubstr("circle"));
   EXPECT_THAT(error_of("extends: nowhere\n"), HasSubstr("preset 'nowhere' is not known"));
 }

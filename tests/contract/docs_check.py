@@ -31,13 +31,14 @@ def options(help_text):
 
 
 def keys_of(yaml):
-    """Dotted keys of block YAML that indents by two."""
+    """Dotted keys of block YAML; those of a list's elements below the list's."""
     keys, path = set(), []
     for line in yaml.splitlines():
-        match = re.match(r"( *)([a-z_]+):", line)
+        match = re.match(r"([ -]*)([a-z_]+):", line)
         if match:
-            path = path[: len(match[1]) // 2] + [match[2]]
-            keys.add(".".join(path))
+            indent = len(match[1])
+            path = [outer for outer in path if outer[0] < indent] + [(indent, match[2])]
+            keys.add(".".join(key for _, key in path))
     return keys
 
 
@@ -139,8 +140,15 @@ sudo driftloop-station status --state /x   # --nonsense
 """
 
 
+LISTS = "a:\n  b: 1\nrounds:\n  - at: 0\n    strategy:\n      name: x\n    steps: 3\n  - at: 4\nlosses:\n  - plain\nend: 1\n"
+LISTS_KEYS = {"a", "a.b", "rounds", "rounds.at", "rounds.strategy", "rounds.strategy.name", "rounds.steps", "losses", "end"}
+
+
 def self_test(world):
     failures = 0
+    if keys_of(LISTS) != LISTS_KEYS:
+        failures += 1
+        print(f"keys of a list: expected {sorted(LISTS_KEYS)}, found {sorted(keys_of(LISTS))}")
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "clean.md")
         for text, expected in [("", "")] + PLANTED:
@@ -149,7 +157,7 @@ def self_test(world):
             if not (len(problems) == 1 and expected in problems[0] if text else not problems):
                 failures += 1
                 print(f"planted {text!r}: expected {expected!r} once, found {problems}")
-    print(f"{len(PLANTED) + 1} cases, {failures} failed")
+    print(f"{len(PLANTED) + 2} cases, {failures} failed")
     return 1 if failures else 0
 
 
