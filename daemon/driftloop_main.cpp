@@ -8,7 +8,7 @@
 
 #include "config/check.h"
 #include "config/command_line.h"
-#include "daemon/commands.h"
+#include "daemon/commands/commands.h"
 #include "daemon/version.h"
 
 int main(int argc, char** argv) {

@@ -16,12 +16,12 @@
 #include "config/durable_file.h"
 #include "config/layers.h"
 #include "config/redact.h"
-#include "daemon/capture_thread.h"
-#include "daemon/daemon_options.h"
-#include "daemon/health.h"
-#include "daemon/learner_thread.h"
-#include "daemon/options_check.h"
-#include "daemon/uplink_thread.h"
+#include "daemon/live/capture_thread.h"
+#include "daemon/live/daemon_options.h"
+#include "daemon/live/health.h"
+#include "daemon/live/learner_thread.h"
+#include "daemon/live/options_check.h"
+#include "daemon/live/uplink_thread.h"
 
 namespace driftloop::daemon {
 namespace {

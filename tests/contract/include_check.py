@@ -102,7 +102,7 @@ PLANTED = [
     ("config/x.cpp", '#include "uplink/outbox.h"', "config/ may not include uplink/"),
     ("capture/x.h", '#include "adapt/engine.h"', "capture/ may not include adapt/"),
     ("uplink/x.cpp", '#include "station/ledger.h"', "uplink/ may not include station/"),
-    ("adapt/model/x.cpp", '#include "daemon/live_loop.h"', "adapt/ may not include daemon/"),
+    ("adapt/model/x.cpp", '#include "daemon/live/live_loop.h"', "adapt/ may not include daemon/"),
     ("station/x.cpp", '#include "adapt/region.h"', "station/ may not include adapt/"),
     ("daemon/x.cpp", '#include "station/ledger.h"', "daemon/ may not include station/"),
     ("daemon/x.cpp", '#include "tests/support/temp_folder.h"', "daemon/ may not include tests/"),

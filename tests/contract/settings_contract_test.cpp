@@ -1,8 +1,8 @@
 // Each setting of the vehicle and of a benchmark is explained.
 #include <gmock/gmock.h>
 
-#include "daemon/daemon_options.h"
-#include "daemon/offline_options.h"
+#include "daemon/bench/offline_options.h"
+#include "daemon/live/daemon_options.h"
 #include "tests/contract/settings_walk.h"
 
 namespace driftloop::test {

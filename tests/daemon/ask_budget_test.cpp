@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "daemon/ask_budget.h"
+#include "daemon/live/ask_budget.h"
 
 namespace driftloop::daemon {
 namespace {

@@ -16,8 +16,8 @@
 #include "config/check.h"
 #include "config/digest.h"
 #include "config/durable_file.h"
-#include "daemon/capture_thread.h"
-#include "daemon/log_limit.h"
+#include "daemon/live/capture_thread.h"
+#include "daemon/live/log_limit.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::daemon {

@@ -6,8 +6,8 @@
 #include <opencv2/imgproc.hpp>
 
 #include "config/check.h"
-#include "daemon/region_codec.h"
-#include "daemon/store_pool.h"
+#include "daemon/live/region_codec.h"
+#include "daemon/live/store_pool.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::daemon {

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "config/check.h"
-#include "daemon/health.h"
-#include "daemon/latest.h"
+#include "daemon/live/health.h"
+#include "daemon/live/latest.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::daemon {

@@ -9,7 +9,7 @@
 
 #include "config/check.h"
 #include "config/durable_file.h"
-#include "daemon/live_loop.h"
+#include "daemon/live/live_loop.h"
 #include "tests/daemon/live_world.h"
 #include "tests/support/temp_folder.h"
 

@@ -6,7 +6,7 @@
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/layers.h"
-#include "daemon/daemon_options.h"
+#include "daemon/live/daemon_options.h"
 #include "tests/support/temp_folder.h"
 #include "uplink/keys.h"
 

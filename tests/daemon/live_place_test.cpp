@@ -7,9 +7,9 @@
 
 #include "config/check.h"
 #include "config/durable_file.h"
-#include "daemon/live_place.h"
-#include "daemon/live_status.h"
-#include "daemon/state_folder.h"
+#include "daemon/live/live_place.h"
+#include "daemon/live/live_status.h"
+#include "daemon/live/state_folder.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::daemon {

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "config/durable_file.h"
-#include "daemon/state_folder.h"
+#include "daemon/live/state_folder.h"
 #include "tests/support/temp_folder.h"
 #include "uplink/keys.h"
 

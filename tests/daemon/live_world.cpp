@@ -5,7 +5,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "daemon/store_pool.h"
+#include "daemon/live/store_pool.h"
 
 namespace driftloop::daemon {
 namespace fs = std::filesystem;

@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "daemon/live_loop.h"
+#include "daemon/live/live_loop.h"
 
 namespace driftloop::daemon {
 

@@ -1,5 +1,5 @@
 // Every bad setting is named with its key, and all of them at once.
-#include "daemon/options_check.h"
+#include "daemon/live/options_check.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include "adapt/engine.h"
 #include "config/check.h"
 #include "config/durable_file.h"
-#include "daemon/start_weights.h"
+#include "daemon/live/start_weights.h"
 #include "tests/support/temp_folder.h"
 #include "uplink/keys.h"
 

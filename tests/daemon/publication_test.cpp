@@ -9,8 +9,8 @@
 #include "config/check.h"
 #include "config/digest.h"
 #include "config/durable_file.h"
-#include "daemon/manifest.h"
-#include "daemon/publication.h"
+#include "daemon/live/manifest.h"
+#include "daemon/live/publication.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::daemon {

@@ -1,5 +1,5 @@
 // What a person reads of status.json: ages, life and death, permissions.
-#include "daemon/status_report.h"
+#include "daemon/commands/status_report.h"
 
 #include <gmock/gmock.h>
 #include <grp.h>
@@ -13,8 +13,8 @@
 
 #include "config/check.h"
 #include "config/durable_file.h"
-#include "daemon/live_status.h"
-#include "daemon/state_folder.h"
+#include "daemon/live/live_status.h"
+#include "daemon/live/state_folder.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::daemon {

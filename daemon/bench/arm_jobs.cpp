@@ -1,0 +1,78 @@
+#include "daemon/bench/arm_jobs.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "config/layers.h"
+#include "daemon/child_process.h"
+#include "daemon/progress.h"
+
+namespace driftloop::daemon {
+namespace fs = std::filesystem;
+
+fs::path arm_folder(const fs::path& out, const std::string& arm) {
+  return out / "arms" / arm;
+}
+
+std::string command_text(std::string command, const std::vector<std::string>& sets) {
+  for (const auto& set : sets) command += " --set " + set;
+  return command;
+}
+
+RunFolder::RunFolder(const fs::path& out, const std::string& command)
+    : lock_(out, "driftloop bench or demo", "wait for it, or give another --out") {
+  config::sweep_leftovers(out);
+  const fs::path file = out / "command.txt";
+  if (!fs::exists(file)) config::write_durably(file, command + '\n');
+  const std::string before = config::read_file(file);
+  if (before != command + '\n')
+    throw Error(out.string() + " holds the run of '" + before.substr(0, before.find('\n')) + "', not of '" +
+                command + "': continue with that command, or give another --out");
+}
+
+void write_run_file(const RunOptions& options, const fs::path& out) {
+  config::make_folder(out);
+  config::write_durably(out / "run.yaml", config::to_yaml(options, config::Comments::help));
+}
+
+void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function<void(double)>& tick) {
+  std::deque<std::string> waiting(jobs.arms.begin(), jobs.arms.end());
+  std::map<std::string, ChildProcess> running;
+  while (!waiting.empty() || !running.empty()) {
+    while (!waiting.empty() && static_cast<int>(running.size()) < std::max(1, jobs.jobs())) {
+      const std::string arm = waiting.front();
+      waiting.pop_front();
+      const fs::path folder = arm_folder(jobs.out, arm);
+      config::make_folder(folder);
+      for (const auto& held : {folder, folder / "state"}) config::sweep_leftovers(held);
+      running.emplace(
+          arm, ChildProcess({(program_folder() / "driftloop").string(), "arm", "--run", jobs.out.string(),
+                             "--name", arm, "--seed", std::to_string(jobs.seed)},
+                            folder / "log.txt"));
+    }
+    for (auto child = running.begin(); child != running.end();) {
+      const auto status =
+          child->second.wait(std::chrono::milliseconds(500 / static_cast<int>(running.size())));
+      if (!status) {
+        ++child;
+        continue;
+      }
+      if (*status != 0)
+        throw Error("the arm '" + child->first + "' failed: " + child->second.last_words() +
+                    " (all of it in " + child->second.log().string() + ')');
+      child = running.erase(child);
+    }
+    if (stop.stop_requested())
+      throw Error("stopped; the same command continues after the last finished round of each arm");
+    double share = 0;
+    for (const auto& arm : jobs.arms)
+      share +=
+          ProgressFile::share(arm_folder(jobs.out, arm) / "progress") / static_cast<double>(jobs.arms.size());
+    tick(share);
+  }
+}
+
+}  // namespace driftloop::daemon

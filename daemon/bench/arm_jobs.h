@@ -1,0 +1,45 @@
+// The arms of a run as processes of their own, some at a time.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "config/folder_lock.h"
+#include "daemon/bench/offline_options.h"
+
+namespace driftloop::daemon {
+
+struct ArmJobs {
+  std::filesystem::path out;  // the run's folder; holds run.yaml and source.safetensors
+  std::vector<std::string> arms;
+  std::function<int()> jobs;  // how many at a time, asked anew before each start
+  std::uint64_t seed = 0;
+};
+
+/// `command` and its --set arguments, as a user would type them.
+std::string command_text(std::string command, const std::vector<std::string>& sets);
+
+/// The folder of a run: one process at a time, one command for ever, as a resumed run continues with what is
+/// there. Throws Error when another process has it or when it was begun by another command.
+class RunFolder {
+ public:
+  RunFolder(const std::filesystem::path& out, const std::string& command);
+
+ private:
+  config::FolderLock lock_;
+};
+
+/// Writes out/run.yaml, which the arm processes read.
+void write_run_file(const RunOptions& options, const std::filesystem::path& out);
+
+/// Runs every arm and waits; `tick` is called about twice a second with the share of all arms done. Throws
+/// Error with the last words of an arm that failed (the others are stopped; finished rounds are kept and the
+/// same command goes on).
+void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function<void(double share)>& tick);
+
+/// The folder of an arm below the run's.
+std::filesystem::path arm_folder(const std::filesystem::path& out, const std::string& arm);
+
+}  // namespace driftloop::daemon

@@ -1,0 +1,285 @@
+#include "daemon/bench/offline_loop.h"
+
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <map>
+#include <opencv2/core.hpp>
+#include <set>
+#include <sstream>
+
+#include "adapt/acquisition/score_map.h"
+#include "adapt/data/dataset.h"
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "config/label_space.h"
+#include "daemon/bench/options_json.h"
+#include "daemon/judged.h"
+#include "daemon/report/pictures.h"
+#include "daemon/version.h"
+
+namespace driftloop::daemon {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Wall time of the stages of a round.
+class StageClock {
+ public:
+  explicit StageClock(Round& round) : round_(round) {}
+  template <class Work>
+  auto time(const char* stage, const Work& work) {
+    const auto start = Clock::now();
+    auto result = work();
+    round_.seconds[stage] += std::chrono::duration<double>(Clock::now() - start).count();
+    return result;
+  }
+
+ private:
+  Round& round_;
+};
+
+std::shared_ptr<const adapt::Dataset> open_cached(const std::string& spec, const std::string& split,
+                                                  const RunOptions& options) {
+  return adapt::cached(adapt::open_dataset(spec, split),
+                       static_cast<std::size_t>(options.engine.input.cache_mb) << 20);
+}
+
+/// The oracle: ground truth goes round the outside, from the data set to the answer; the engine never sees it
+/// otherwise.
+class Oracle {
+ public:
+  Oracle(std::shared_ptr<const adapt::Dataset> truth, const std::string& label_space)
+      : truth_(std::move(truth)), fold_(config::label_space(label_space).fold) {
+    for (std::size_t i = 0; i < truth_->size(); ++i) index_[truth_->id(i)] = i;
+  }
+  std::vector<adapt::RegionLabel> answer(const std::vector<adapt::Region>& regions) const {
+    std::vector<adapt::RegionLabel> labels;
+    for (const auto& region : regions)
+      labels.push_back({region.frame_id, region.box_px, map(region.frame_id)(region.box_px).clone()});
+    return labels;
+  }
+  cv::Mat map(const std::string& id) const {
+    return config::map_labels(labelled_image(*truth_, index_.at(id)).label, fold_);
+  }
+
+ private:
+  std::shared_ptr<const adapt::Dataset> truth_;
+  const config::TrainIdTable& fold_;
+  std::map<std::string, std::size_t> index_;
+};
+
+std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
+  std::set<std::string> ids;
+  for (const auto& region : regions) ids.insert(region.frame_id);
+  return static_cast<std::int64_t>(ids.size());
+}
+
+/// What an arm's parts count in its progress, in training steps.
+struct ArmUnits {
+  ArmUnits(const RunOptions& options, const std::string& arm, std::size_t pool_frames,
+           std::size_t eval_images)
+      : propose(asks_for_labels(arm) ? static_cast<int>(pool_frames) / kImagesPerStep : 0),
+        train(options.steps_per_round),
+        evaluate(static_cast<int>(eval_images) / kImagesPerStep),
+        total(evaluate + options.rounds * round()) {}
+  int round() const { return propose + train + evaluate; }
+  /// Done when round `number` begins.
+  int before(int number) const { return evaluate + (number - 1) * round(); }
+
+  int propose, train, evaluate, total;
+};
+
+/// A benchmark does not wait for memory: its rounds would no longer be comparable.
+void require_memory(const adapt::TrainReport& report) {
+  if (report.out_of_memory)
+    throw adapt::OutOfMemory(
+        "not enough memory for a training step of even one image: lower engine.input.crop_width_px and "
+        "crop_height_px, or choose a smaller engine.model; the same command goes on from the last round");
+}
+
+/// One round of an arm: ask, merge, train, judge, score.
+Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number,
+                const Oracle& oracle, const adapt::Dataset& eval, std::stop_token stop,
+                const StepProgress& progress, const ArmUnits& units) {
+  Round round;
+  round.round = number;
+  StageClock clock(round);
+  if (asks_for_labels(arm)) {
+    const auto regions = clock.time("propose", [&] { return engine.propose(engine.budget(), stop); });
+    const auto labels = clock.time("label", [&] { return oracle.answer(regions); });
+    clock.time("merge", [&] { return engine.merge(labels); });
+  }
+  const int before = units.before(number) + units.propose;
+  const auto trained = clock.time("train", [&] {
+    return engine.train({options.steps_per_round, stop,
+                         [&](const adapt::TrainProgress& p) { progress(before + p.step, units.total); }});
+  });
+  require_memory(trained);
+  const auto judged = clock.time("judge", [&] { return engine.judge(); });
+  if (judged.guard_pixels > 0) {
+    round.guard = guard_of(judged.verdict);
+    round.guard_note = guard_note(judged);
+  }
+  if (trained.bad_steps > 0)
+    round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
+  if (trained.memory_failures > 0)
+    round.guard_note += " (" + std::to_string(trained.memory_failures) + " times no memory: smaller batches)";
+  fill_scores(clock.time("evaluate", [&] { return engine.live().evaluate(eval, stop); }), round);
+  progress(units.before(number + 1), units.total);
+  const auto totals = engine.labels();
+  round.labelled_pixels = totals.train_pixels + totals.guard_pixels;
+  round.regions = totals.regions;
+  round.frames = frames_of(engine.asked());
+  round.steps = engine.step();
+  return round;
+}
+
+Report part_of(const RunOptions& options, std::uint64_t seed, const Arm& arm) {
+  Report part = report_head(options, seed, "");
+  part.arms = {arm};
+  return part;
+}
+
+}  // namespace
+
+void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
+  round.miou = evaluation.miou;
+  for (const auto& [name, iou] : evaluation.class_iou) round.per_class_iou[name] = iou;
+}
+
+void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop,
+                const StepProgress& progress) {
+  if (fs::exists(weights)) return;
+  const auto source = open_cached(options.source, options.source_split, options);
+  const auto nothing = adapt::make_dataset_pool(source);  // never drawn from: no self-training in the warm-up
+  adapt::EngineOptions engine_options = warmup_options(options);
+  engine_options.guard.enabled = false;
+  adapt::Engine engine(engine_options, source, *nothing, seed);
+  const auto report = engine.train(
+      {options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
+  require_memory(report);
+  if (report.stopped) throw Error("stopped while training on the source; the same command starts that anew");
+  if (report.steps == 0) throw Error("nothing to warm up on: engine.train.batch_source is 0");
+  if (report.gave_up)
+    throw Error(
+        "the warm-up on the source did not converge (the loss is not finite); lower engine.train.rate");
+  engine.judge();
+  engine.live().save(weights);
+}
+
+bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& weights,
+             const fs::path& folder, std::stop_token stop, const StepProgress& progress) {
+  config::make_folder(folder);
+  const auto source = open_cached(options.source, options.source_split, options);
+  const auto target = open_cached(options.target, options.target_split, options);
+  const auto eval = open_cached(options.eval, options.eval_split, options);
+  const auto pool = adapt::make_dataset_pool(target);
+  const Oracle oracle(target, options.engine.label_space);
+  adapt::Engine engine(arm_options(options, arm), source, *pool, seed);
+
+  const ArmUnits units(options, arm, target->size(), eval->size());
+  Arm result;
+  result.name = arm;
+  result.weights = "model.safetensors";
+  if (engine.load(folder / "state")) {
+    result = read_report(folder).arms.at(0);
+    result.rounds.resize(static_cast<std::size_t>(std::stoi(engine.note())) + 1);
+  } else {
+    engine.load_weights(weights);
+    Round start;
+    fill_scores(engine.live().evaluate(*eval, stop), start);
+    result.rounds = {start};
+    progress(units.evaluate, units.total);
+  }
+  while (static_cast<int>(result.rounds.size()) <= options.rounds) {
+    const int number = static_cast<int>(result.rounds.size());
+    result.rounds.push_back(run_round(engine, options, arm, number, oracle, *eval, stop, progress, units));
+    if (stop.stop_requested()) return false;
+    engine.live().save(folder / result.weights);
+    write_part(part_of(options, seed, result), folder);
+    engine.set_note(std::to_string(number));
+    engine.save(folder / "state");
+  }
+  return true;
+}
+
+std::vector<adapt::Region> asked_regions(const std::string& arm, const fs::path& folder) {
+  auto asked = adapt::asked_in(folder / "state");
+  if (!asked) throw Error("no state of the arm '" + arm + "' in " + (folder / "state").string());
+  return *std::move(asked);
+}
+
+Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command) {
+  Report report;
+  report.title = options.title;
+  report.seed = seed;
+  report.config = options_json(options);
+  report.strategy = options.engine.acquisition.strategy;
+  report.source = options.source;
+  report.target = options.target + (options.target_split.empty() ? "" : " (" + options.target_split + ')');
+  report.label_space = options.engine.label_space;
+  const auto& ask = options.engine.acquisition;
+  std::ostringstream budget;
+  budget << 100 * ask.share_per_round * options.rounds << " % of the pool's pixels in " << options.rounds
+         << " rounds, regions of " << ask.region_px << 'x' << ask.region_px << " px, "
+         << options.steps_per_round << " training steps a round";
+  report.budget = budget.str();
+  report.revision = revision();
+  for (const auto& frame :
+       adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
+    report.pool_pixels += frame.size_px.area();
+  report.device = adapt::device_text(adapt::runs_on(options.engine));
+  report.command = command;
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::tm utc{};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+  report.created = text;
+  return report;
+}
+
+std::vector<Picture> make_pictures(const RunOptions& options, const std::string& arm,
+                                   const PictureRequest& request) {
+  const auto target = open_cached(options.target, options.target_split, options);
+  const auto pool = adapt::make_dataset_pool(target);
+  const Oracle oracle(target, options.engine.label_space);
+  const auto acquisition = arm_options(options, arm).acquisition;
+  const auto where = adapt::runs_on(options.engine);
+  const auto before = adapt::Model::open(request.before, where),
+             after = adapt::Model::open(request.after, where);
+
+  std::map<std::string, std::vector<cv::Rect>> boxes;
+  for (const auto& region : request.asked) boxes[region.frame_id].push_back(region.box_px);
+  std::vector<std::string> frames;  // spread over those that were asked
+  for (const auto& [id, unused] : boxes) frames.push_back(id);
+  std::vector<Picture> pictures;
+  const std::size_t rows = std::min<std::size_t>(static_cast<std::size_t>(request.rows), frames.size());
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::string& id = frames[row * frames.size() / rows];
+    const cv::Mat image = pool->image_rgb(id), truth = oracle.map(id);
+    cv::Mat labels(image.size(), CV_8UC1, cv::Scalar(config::kIgnore));
+    for (const auto& box : boxes[id]) truth(box).copyTo(labels(box));
+    const auto old_view = before.view(image), new_view = after.view(image);
+    const cv::Mat score = adapt::score_map(before, acquisition, image);
+    const std::size_t asked = boxes[id].size();
+    Picture picture{
+        "Frame " + id,
+        std::to_string(asked) + (asked == 1 ? " region" : " regions") + " of this frame asked for",
+        {}};
+    picture.panels = {photo("frame", image),
+                      photo("prediction before", overlay_classes(image, old_view.label)),
+                      photo("prediction after", overlay_classes(image, new_view.label)),
+                      photo(score.empty() ? "confidence before" : "score map before",
+                            colour_map(score.empty() ? old_view.confidence : score)),
+                      photo("regions asked for", overlay_regions(image, boxes[id])),
+                      mask("labels that came", overlay_labels(image, labels)),
+                      photo("ground truth", overlay_classes(image, truth))};
+    pictures.push_back(std::move(picture));
+    if (request.progress) request.progress(static_cast<int>(row) + 1, static_cast<int>(rows));
+  }
+  return pictures;
+}
+
+}  // namespace driftloop::daemon

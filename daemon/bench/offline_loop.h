@@ -1,0 +1,50 @@
+// The loop without a vehicle: the same engine, a data set as pool and its labels as the lab. One arm of a
+// benchmark.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "adapt/engine.h"
+#include "daemon/bench/offline_options.h"
+#include "daemon/report/report.h"
+
+namespace driftloop::daemon {
+
+/// `done` of `total` training steps of the warm-up; of an arm too, where what its rounds do besides
+/// (choosing, scoring) counts as so many steps as take as long.
+using StepProgress = std::function<void(int done, int total)>;
+
+/// Trains on the source and writes `weights`; does nothing when the file is there (a resumed run). Throws
+/// Error, also when `stop` ended it.
+void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights,
+                std::stop_token stop, const StepProgress& progress);
+
+/// Runs one arm from `weights` in `folder`, resuming after its last finished round. Writes
+/// folder/model.safetensors and the part folder/report.json. False when `stop` ended it early. Throws Error.
+bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm,
+             const std::filesystem::path& weights, const std::filesystem::path& folder, std::stop_token stop,
+             const StepProgress& progress);
+
+/// Everything an arm asked for, from its saved state.
+std::vector<adapt::Region> asked_regions(const std::string& arm, const std::filesystem::path& folder);
+
+/// mIoU and per-class IoU into the fields of a round.
+void fill_scores(const adapt::Evaluation& evaluation, Round& round);
+
+/// The head of a report: everything but arms and pictures.
+Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command);
+
+/// Rows of pictures: frame, prediction before (source weights) and after (`after` weights), score map,
+/// regions asked, labels, truth. `engine_options` are those of the arm whose regions are shown.
+struct PictureRequest {
+  std::filesystem::path before, after;
+  std::vector<adapt::Region> asked;  // frame ids as in the target data set
+  int rows = 4;
+  std::function<void(int done, int rows)> progress = {};
+};
+std::vector<Picture> make_pictures(const RunOptions& options, const std::string& arm,
+                                   const PictureRequest& request);
+
+}  // namespace driftloop::daemon

@@ -1,0 +1,114 @@
+// `driftloop bench` and the process it starts per arm.
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+
+#include "config/check.h"
+#include "config/durable_file.h"
+#include "config/layers.h"
+#include "daemon/bench/arm_jobs.h"
+#include "daemon/bench/offline_loop.h"
+#include "daemon/commands/commands.h"
+#include "daemon/progress.h"
+#include "daemon/stop_signals.h"
+
+namespace driftloop::daemon {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kPictureRows = 4;
+
+struct BenchArguments {
+  std::string preset;
+  std::string out;
+  std::uint64_t seed = 1;
+  std::vector<std::string> sets;
+};
+
+std::string preset_help() {
+  std::string text = "Presets:\n";
+  for (const auto& line : config::list_presets()) text += "  " + line + '\n';
+  return text;
+}
+
+int run_bench(const BenchArguments& arguments) {
+  RunOptions options;
+  config::Layers(arguments.preset, "", arguments.sets).apply(options);
+  for (const auto& arm : options.arms) arm_options(options, arm);  // refuses unknown arms before any work
+  const fs::path out = arguments.out;
+  const std::string command = command_text(
+      "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed), arguments.sets);
+  const RunFolder folder(out, command);
+  if (const fs::path begun = out / "run.yaml";
+      fs::exists(begun) && config::read_file(begun) != config::to_yaml(options, config::Comments::help))
+    throw Error(begun.string() + " has other settings than preset '" + arguments.preset +
+                "' has now, so going on would mix two runs: give another --out");
+  write_run_file(options, out);
+  StopSignals signals;
+  PlannedProgress line(planned_stages(options, static_cast<double>(options.arms.size())));
+  run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
+    line.at("warm-up", static_cast<double>(done) / total, "training on the source");
+  });
+  run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
+               [&](double share) { line.at("arms", share, "arms: " + std::to_string(options.arms.size())); });
+  line.at("pictures", 0, "pictures and report");
+  std::vector<fs::path> parts;
+  for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));
+  Report report = read_parts(out, parts);
+  report.command = command;
+  const std::string shown = options.engine.acquisition.strategy;
+  if (std::find(options.arms.begin(), options.arms.end(), shown) != options.arms.end())
+    report.pictures = make_pictures(options, shown,
+                                    {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",
+                                     asked_regions(shown, arm_folder(out, shown)), kPictureRows});
+  write_report(report, out);
+  line.finish("report: " + (out / "report.html").string());
+  return 0;
+}
+
+}  // namespace
+
+Run add_bench(CLI::App& app) {
+  auto* command = app.add_subcommand("bench",
+                                     "run the loop offline: a data set as the road, its labels as the lab; "
+                                     "writes report.html and report.json");
+  auto arguments = std::make_shared<BenchArguments>();
+  command->add_option("preset", arguments->preset, "a preset's name or a YAML file")->required();
+  command->add_option("--out", arguments->out, "folder for the run; the same command continues a stopped one")
+      ->required();
+  command->add_option("--seed", arguments->seed, "of everything random")->capture_default_str();
+  command->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")
+      ->allow_extra_args(false);
+  command->footer(preset_help());
+  return [arguments] { return run_bench(*arguments); };
+}
+
+Run add_arm(CLI::App& app) {
+  auto* command =
+      app.add_subcommand("arm",
+                         "run one arm of a run that 'bench' or 'demo' prepared (they call this themselves)")
+          ->group("");
+  struct Arguments {
+    std::string run, name;
+    std::uint64_t seed = 1;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("--run", arguments->run)->required();
+  command->add_option("--name", arguments->name)->required();
+  command->add_option("--seed", arguments->seed)->required();
+  return [arguments] {
+    RunOptions options;
+    const fs::path out = arguments->run;
+    config::Layers("", out / "run.yaml", {}).apply(options);
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an arm does not outlive the run that reads it
+    StopSignals signals;
+    ProgressFile progress(arm_folder(out, arguments->name) / "progress");
+    const bool finished = run_arm(options, arguments->seed, arguments->name, out / "source.safetensors",
+                                  arm_folder(out, arguments->name), signals.token(), std::ref(progress));
+    return finished ? 0 : 130;
+  };
+}
+
+}  // namespace driftloop::daemon

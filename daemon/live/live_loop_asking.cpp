@@ -1,0 +1,153 @@
+// What the loop asks of people: when it may, of which regions, and how the choice gets into the outbox.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "config/check.h"
+#include "daemon/live/live_loop.h"
+#include "daemon/stopwatch.h"
+
+namespace driftloop::daemon {
+
+/// Chooses this round's regions and saves the choice. When a stop comes first nothing is saved, and the next
+/// start chooses again.
+bool LiveLoop::ask() {
+  const auto pace = parts_.pace.get();
+  const auto frames = engine_.labels().asked_regions == 0 ? pace.min_frames : 1;
+  while (wait_for_frames(static_cast<std::size_t>(frames))) {
+    const auto allowed = wait_for_allowance();
+    if (!allowed) return false;
+    std::vector<std::uint64_t> chosen;
+    if (*allowed > 0) {
+      if (!propose(*allowed, chosen)) return false;
+      if (chosen.empty() && !nothing_chosen()) {
+        if (!wait_for_new_frames(static_cast<std::uint64_t>(1 + pace.min_frames / 10))) return false;
+        continue;
+      }
+    }
+    if (!code_regions(chosen)) return false;
+    budget_.spend(static_cast<std::int64_t>(chosen.size()));
+    place_.stage = Stage::wait;
+    save(Extent::memory);
+    return true;
+  }
+  return false;
+}
+
+/// Ids of the regions that the learner chose, `allowed` at the most; false at a stop. What was looked at
+/// before a stop or a kill is not looked at again: with short trips a round's choice would never come to its
+/// end.
+bool LiveLoop::propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen) {
+  show("proposing");
+  const Stopwatch watch(place_.seconds.propose);
+  adapt::ProposeReport report;
+  const bool done = with_memory([&] {
+    adapt::ProposeRequest request;
+    request.budget = engine_.budget();
+    request.budget.regions = request.budget.regions > 0 ? std::min(request.budget.regions, allowed) : allowed;
+    request.stop = stop_;
+    request.scratch = parts_.state.scratch();
+    request.progress = [&](const adapt::ProposeProgress&) { parts_.health.progress(Owner::adapt); };
+    report = engine_.propose(request);
+  });
+  if (!report.scratch_problem.empty()) spdlog::warn("proposing: {}", report.scratch_problem);
+  if (report.resumed_frames > 0)
+    spdlog::info("round {}: went on after {} of {} frames", place_.round, report.resumed_frames,
+                 report.frames);
+  for (const auto& region : report.regions) chosen.push_back(region.id);
+  return done && !report.stopped;
+}
+
+/// Whether the round goes on although nothing was chosen. A camera brings more to choose from; a source that
+/// is through does not.
+bool LiveLoop::nothing_chosen() const {
+  if (!parts_.health.is_finished(Owner::capture)) return false;
+  if (place_.pending.empty() && engine_.labels().regions == 0)
+    throw Error("there is nothing to ask for in the " + std::to_string(parts_.store.list().size()) +
+                " frames of the source: raise engine.acquisition.share_per_round, or give more frames");
+  return true;
+}
+
+/// Waits until a round's worth of regions may be asked, and says how many; 0 when instead enough late labels
+/// of earlier rounds have come to be learnt from, nothing at a stop.
+std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
+  while (!stopping()) {
+    const auto pace = parts_.pace.get();
+    const auto limits = ask_limits(pace);
+    const std::int64_t may = budget_.available(limits, parts_.now());
+    const std::int64_t room = pace.max_pending - open_regions();
+    const std::int64_t worth = worth_a_round(limits);
+    const std::int64_t least_room = std::min(worth, pace.max_pending);
+    if (room >= least_room && (may < 0 || may >= worth)) return may < 0 ? room : std::min(room, may);
+    if (late_answers() >= std::max<std::int64_t>(1, std::min<std::int64_t>(worth, place_.pending.size())))
+      return 0;
+    show("waiting", room < least_room
+                        ? "loop.max_pending regions have no answer yet: new ones are asked when some return"
+                        : "the day's regions are asked (loop.regions_per_day, loop.label_seconds_per_day)");
+    rest();
+  }
+  return std::nullopt;
+}
+
+/// Unanswered regions that are still waited for.
+std::int64_t LiveLoop::open_regions() const {
+  return std::count_if(place_.pending.begin(), place_.pending.end(),
+                       [&](const PendingRegion& region) { return !given_up(region); });
+}
+
+bool LiveLoop::given_up(const PendingRegion& region) const {
+  const double days = parts_.pace.get().give_up_after_days;
+  return days > 0 && budget_.clock_s() - region.asked_s > days * 86'400;
+}
+
+/// So many allowed regions begin a round: a fuller one teaches more for the same training.
+std::int64_t LiveLoop::worth_a_round(const AskLimits& limits) const {
+  const double a_day = regions_per_day(limits);
+  const auto a_round = static_cast<double>(parts_.options.engine.acquisition.regions_per_round);
+  const double worth = a_round > 0 ? a_round : a_day / 4;
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(a_day > 0 ? std::min(a_day, worth) : worth));
+}
+
+/// Answers in the inbox that no round has merged yet. Looks only when the outbox has changed.
+std::int64_t LiveLoop::late_answers() {
+  if (place_.pending.empty()) return 0;
+  const std::uint64_t revision = parts_.outbox.revision();
+  if (revision != late_revision_ || late_after_row_ != place_.merged_row) {
+    late_revision_ = revision;
+    late_after_row_ = place_.merged_row;
+    late_answers_ = static_cast<std::int64_t>(parts_.outbox.labels_after(place_.merged_row).size());
+  }
+  return late_answers_;
+}
+
+/// Puts the saved choice into the outbox: all of it in one transaction, or what an earlier run put there.
+bool LiveLoop::queue_regions() {
+  std::vector<std::uint64_t> of_this_round;
+  bool queued = false;
+  for (const auto& region : place_.pending) {
+    if (region.round != place_.round) continue;
+    of_this_round.push_back(region.id);
+    queued = queued || parts_.outbox.request(region.digest).has_value();
+  }
+  if (queued || of_this_round.empty()) {
+    items_.clear();
+  } else if (items_.empty()) {
+    std::erase_if(place_.pending, [&](const PendingRegion& region) { return region.round == place_.round; });
+    if (!code_regions(of_this_round)) return false;
+    save(Extent::memory);  // coded anew: the digests may differ where a picture came out with other bits
+  }
+  while (!items_.empty()) {
+    if (parts_.outbox.add(items_) == uplink::StoreOutcome::done) {
+      spdlog::info("round {}: {} regions queued", place_.round, items_.size());
+      items_.clear();
+      break;
+    }
+    show("proposing", "the disk is full: regions wait to be queued");
+    rest();
+    if (stopping()) return false;
+  }
+  mark_asked_frames();
+  return true;
+}
+
+}  // namespace driftloop::daemon
