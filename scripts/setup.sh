@@ -50,7 +50,7 @@ packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-tools
   libzmq3-dev cppzmq-dev libprotobuf-dev protobuf-compiler libssl-dev
   libsqlite3-dev libsqlitecpp-dev
-  libcli11-dev libspdlog-dev libsystemd-dev libyaml-cpp-dev nlohmann-json3-dev libjs-chart.js
+  libcli11-dev libspdlog-dev libsystemd-dev libyaml-cpp-dev nlohmann-json3-dev libkainjow-mustache-dev
   libbenchmark-dev libgmock-dev libgtest-dev debootstrap systemd-container
 )
 

@@ -8,7 +8,7 @@ namespace {
 constexpr std::array<config::NameEntry<StrategyFactory>, 8> kStrategies{{
     {"cover", "regions typical of what nothing was asked about yet: k-means over the pool's features",
      make_cover},
-    {"ripu", "region impurity x uncertainty (Xie et al. 2022)", make_ripu},
+    {"ripu", "regions of high impurity x uncertainty (Xie et al. 2022)", make_ripu},
     {"ripu_pixel", "single pixels by impurity x uncertainty of a large window (Xie et al. 2022)",
      make_ripu_pixel},
     {"entropy", "regions of the highest mean entropy", make_entropy},
@@ -28,6 +28,10 @@ std::vector<std::string> strategy_names() {
   std::vector<std::string> names;
   for (const auto& entry : kStrategies) names.emplace_back(entry.name);
   return names;
+}
+
+std::string_view strategy_help(std::string_view name) {
+  return config::find_entry(strategy_table(), name, "acquisition strategy").help;
 }
 
 std::unique_ptr<Strategy> make_strategy(std::string_view name) {

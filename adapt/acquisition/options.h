@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/fields.h"
@@ -34,6 +35,8 @@ void describe(config::Fields& f, AcquisitionOptions& o);
 
 /// The names of acquisition_table.cpp.
 std::vector<std::string> strategy_names();
+/// What the strategy of that name asks for, from the same table. Throws Error when there is none.
+std::string_view strategy_help(std::string_view name);
 
 /// Limits of one selection. 0 pixels = nothing may be asked; 0 in the other two = no limit.
 struct Budget {

@@ -6,15 +6,17 @@
 #include <map>
 #include <opencv2/core.hpp>
 #include <set>
-#include <sstream>
 
 #include "adapt/acquisition/score_map.h"
 #include "adapt/data/dataset.h"
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/label_space.h"
-#include "daemon/bench/options_json.h"
+#include "daemon/bench/arm_table.h"
+#include "daemon/bench/lesson.h"
+#include "daemon/bench/run_words.h"
 #include "daemon/judged.h"
+#include "daemon/options_json.h"
 #include "daemon/report/pictures.h"
 #include "daemon/version.h"
 
@@ -23,6 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr std::size_t kStories = 12;  // frames among which the first picture is chosen
 
 /// Wall time of the stages of a round.
 class StageClock {
@@ -80,7 +83,7 @@ std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
 struct ArmUnits {
   ArmUnits(const RunOptions& options, const std::string& arm, std::size_t pool_frames,
            std::size_t eval_images)
-      : propose(asks_for_labels(arm) ? static_cast<int>(pool_frames) / kImagesPerStep : 0),
+      : propose(arm_entry(arm).labels == Labels::asked ? static_cast<int>(pool_frames) / kImagesPerStep : 0),
         train(options.steps_per_round),
         evaluate(static_cast<int>(eval_images) / kImagesPerStep),
         total(evaluate + options.rounds * round()) {}
@@ -106,7 +109,7 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
   Round round;
   round.round = number;
   StageClock clock(round);
-  if (asks_for_labels(arm)) {
+  if (arm_entry(arm).labels == Labels::asked) {
     const auto regions = clock.time("propose", [&] { return engine.propose(engine.budget(), stop); });
     const auto labels = clock.time("label", [&] { return oracle.answer(regions); });
     clock.time("merge", [&] { return engine.merge(labels); });
@@ -180,11 +183,10 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
   adapt::Engine engine(arm_options(options, arm), source, *pool, seed);
 
   const ArmUnits units(options, arm, target->size(), eval->size());
-  Arm result;
-  result.name = arm;
+  Arm result = empty_arm(arm);
   result.weights = "model.safetensors";
   if (engine.load(folder / "state")) {
-    result = read_report(folder).arms.at(0);
+    result.rounds = read_report(folder).arms.at(0).rounds;
     result.rounds.resize(static_cast<std::size_t>(std::stoi(engine.note())) + 1);
   } else {
     engine.load_weights(weights);
@@ -213,19 +215,14 @@ std::vector<adapt::Region> asked_regions(const std::string& arm, const fs::path&
 
 Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command) {
   Report report;
-  report.title = options.title;
+  report.title = title_in_words(options);
   report.seed = seed;
   report.config = options_json(options);
   report.strategy = options.engine.acquisition.strategy;
   report.source = options.source;
   report.target = options.target + (options.target_split.empty() ? "" : " (" + options.target_split + ')');
   report.label_space = options.engine.label_space;
-  const auto& ask = options.engine.acquisition;
-  std::ostringstream budget;
-  budget << 100 * ask.share_per_round * options.rounds << " % of the pool's pixels in " << options.rounds
-         << " rounds, regions of " << ask.region_px << 'x' << ask.region_px << " px, "
-         << options.steps_per_round << " training steps a round";
-  report.budget = budget.str();
+  report.budget = budget_in_words(options);
   report.revision = revision();
   for (const auto& frame :
        adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
@@ -279,6 +276,15 @@ std::vector<Picture> make_pictures(const RunOptions& options, const std::string&
     pictures.push_back(std::move(picture));
     if (request.progress) request.progress(static_cast<int>(row) + 1, static_cast<int>(rows));
   }
+  std::vector<FrameStory> stories;
+  const std::size_t looked_at = std::min(kStories, frames.size());
+  for (std::size_t i = 0; i < looked_at; ++i) {
+    const std::string& id = frames[i * frames.size() / looked_at];
+    const cv::Mat image = pool->image_rgb(id);
+    stories.push_back({id, image, before.label(image), after.label(image), oracle.map(id), boxes[id]});
+  }
+  if (const auto lesson = find_lesson(stories))
+    pictures.insert(pictures.begin(), lesson_picture(stories[lesson->frame], *lesson, stories.size()));
   return pictures;
 }
 

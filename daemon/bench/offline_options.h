@@ -16,6 +16,7 @@ struct RunOptions {
   std::string source_split;
   std::string target = "streetsim:street?frames=120&stride=4&width=256&height=144";
   std::string target_split;
+  std::string target_name;
   std::string eval = "streetsim:street?frames=60&seed=1002&width=256&height=144";
   std::string eval_split;
   int warmup_steps = 240;
@@ -34,11 +35,8 @@ std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms);
 constexpr int kImagesPerStep = 15;  // that the net only looks at, in the time of a training step
 
 /// The engine's settings in the warm-up and in an arm: the arms differ in nothing else. Throws Error for an
-/// arm that is neither a control (source_only, self_training, random, full) nor an acquisition strategy.
+/// arm that is not in the table.
 adapt::EngineOptions warmup_options(const RunOptions& run);
 adapt::EngineOptions arm_options(const RunOptions& run, const std::string& arm);
-
-/// Whether the arm asks for labels at all.
-bool asks_for_labels(const std::string& arm);
 
 }  // namespace driftloop::daemon

@@ -9,6 +9,7 @@
 #include "config/durable_file.h"
 #include "config/layers.h"
 #include "daemon/bench/arm_jobs.h"
+#include "daemon/bench/arm_table.h"
 #include "daemon/bench/offline_loop.h"
 #include "daemon/commands/commands.h"
 #include "daemon/progress.h"
@@ -81,7 +82,7 @@ Run add_bench(CLI::App& app) {
   command->add_option("--seed", arguments->seed, "of everything random")->capture_default_str();
   command->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")
       ->allow_extra_args(false);
-  command->footer(preset_help());
+  command->footer(preset_help() + '\n' + arm_help());
   return [arguments] { return run_bench(*arguments); };
 }
 

@@ -13,6 +13,7 @@
 #include "config/layers.h"
 #include "daemon/bench/arm_jobs.h"
 #include "daemon/bench/offline_loop.h"
+#include "daemon/bench/run_words.h"
 #include "daemon/commands/commands.h"
 #include "daemon/demo/demo_processes.h"
 #include "daemon/progress.h"
@@ -43,13 +44,22 @@ struct Drive {
   int frames = 0;
 };
 
+bool is_image(const fs::path& file) {
+  const auto extension = file.extension();
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+}
+
 int count_images(const fs::path& folder) {
   int count = 0;
-  for (const auto& file : fs::directory_iterator(folder)) {
-    const auto extension = file.path().extension();
-    count += extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-  }
+  for (const auto& file : fs::directory_iterator(folder)) count += is_image(file.path());
   return count;
+}
+
+std::int64_t bytes_of_images(const fs::path& folder) {
+  std::int64_t bytes = 0;
+  for (const auto& file : fs::directory_iterator(folder))
+    if (is_image(file.path())) bytes += static_cast<std::int64_t>(file.file_size());
+  return bytes;
 }
 
 Drive camvid_drive(RunOptions& options, const std::string& target) {
@@ -73,6 +83,7 @@ Drive rendered_drive(RunOptions& options, const fs::path& out, PlannedProgress& 
     });
     config::write_durably(folder / "complete", options.target);
   }
+  options.target_name = words_of_dataset(options.target);
   options.target = "folder:" + folder.string();
   options.target_split.clear();
   return {folder / "images", folder / "labels", "trainids", count_images(folder / "images")};
@@ -197,6 +208,7 @@ int run_demo(const DemoArguments& arguments) {
       {out, "images://" + drive.images.string(), drive.labels, drive.ids, drive.frames, arguments.seed},
       signals, line);
   report.command = command_text(command.str(), arguments.sets);
+  report.pool_bytes = bytes_of_images(drive.images);
   write_report(report, out);
   line.finish("done in " + duration_text(std::chrono::duration<double>(Clock::now() - start).count()));
   print_summary(report);

@@ -11,6 +11,7 @@
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/layers.h"
+#include "daemon/bench/arm_table.h"
 #include "daemon/bench/offline_loop.h"
 #include "daemon/child_process.h"
 #include "daemon/judged.h"
@@ -150,8 +151,7 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
     fill_scores(adapt::Model::open(weights, adapt::runs_on(s.options.engine)).evaluate(*eval, stop), round);
     scored(round.round + 1, s.options.rounds + 1);
   };
-  Arm arm;
-  arm.name = s.options.engine.acquisition.strategy;
+  Arm arm = empty_arm(s.options.engine.acquisition.strategy);
   Round start;
   score(s.demo.out / "source.safetensors", start);
   arm.rounds = {start};

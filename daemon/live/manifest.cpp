@@ -5,7 +5,7 @@
 
 #include "adapt/preprocessing.h"
 #include "config/label_space.h"
-#include "daemon/bench/options_json.h"
+#include "daemon/options_json.h"
 #include "daemon/version.h"
 
 namespace driftloop::daemon {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include "config/label_space.h"
@@ -11,62 +12,24 @@
 namespace driftloop::daemon {
 namespace {
 
-struct ArmText {
-  std::string_view name, title, explanation;
+struct RoleText {
+  Role role;
+  const char* absent;  // what is not there without it; nullptr = nobody misses it
+  int colours;         // --arm-<word> in page.css; several: --arm-<word>-0 and on
 };
+constexpr std::array kRoles{RoleText{Role::start, "a start that never adapts", 1},
+                            RoleText{Role::alone, "self-training without labels", 1},
+                            RoleText{Role::chance, "regions drawn by lot", 1},
+                            RoleText{Role::ceiling, "labels for every pixel", 1},
+                            RoleText{Role::choice, nullptr, 4},
+                            RoleText{Role::control, nullptr, 3}};
 
-constexpr std::array kControls = {
-    std::pair{Role::source_only,
-              ArmText{"source_only", "source only",
-                      "Trained on the source data alone and never adapted: where one starts."}},
-    std::pair{Role::self_training,
-              ArmText{"self_training", "self-training alone",
-                      "Learns from its own confident predictions on the target, without any human label."}},
-    std::pair{Role::random,
-              ArmText{"random", "random regions",
-                      "The same loop and budget, but the regions to label are drawn by lot: the "
-                      "control that a selection has to beat."}},
-    std::pair{Role::full, ArmText{"full", "full supervision",
-                                  "Every pixel of the pool is labelled: the ceiling for this net."}}};
-
-constexpr std::array kStrategies = {
-    ArmText{"cover", "cover",
-            "Asks for typical regions of every kind of surface not labelled yet, so that the whole pool is "
-            "covered."},
-    ArmText{"ripu", "ripu",
-            "Asks for regions where the net is uncertain and where many predicted classes meet."},
-    ArmText{"entropy", "entropy", "Asks for the regions where the prediction is most uncertain (entropy)."},
-    ArmText{"margin", "margin",
-            "Asks for the regions where the two likeliest classes are closest to each other."},
-    ArmText{"image_entropy", "image entropy",
-            "Asks for whole images, those with the most uncertain prediction first."},
-    ArmText{"diverse", "diverse", "Asks for uncertain regions of frames unlike those labelled already."}};
-
-Role role_of(std::string_view name) {
-  for (const auto& [role, text] : kControls)
-    if (text.name == name) return role;
-  return Role::strategy;
-}
-
-constexpr int kStrategyColours = 4;  // --arm-strategy-0 .. 3 in page.css
-
-ArmView view_of(const Arm& arm, int strategies_before) {
-  const Role role = role_of(arm.name);
-  ArmView view{&arm, role, arm.name, "Regions chosen by the strategy of this name.", {}};
-  for (const auto& [control, text] : kControls)
-    if (control == role) {
-      view.title = text.title;
-      view.explanation = text.explanation;
-      view.colour = "--arm-" + std::string(text.name);
-    }
-  if (role != Role::strategy) return view;
-  view.colour = "--arm-strategy-" + std::to_string(strategies_before % kStrategyColours);
-  for (const ArmText& text : kStrategies)
-    if (text.name == arm.name) {
-      view.title = text.title;
-      view.explanation = text.explanation;
-    }
-  return view;
+std::string colour_of(Role role, int before) {
+  const auto text =
+      std::find_if(kRoles.begin(), kRoles.end(), [&](const RoleText& t) { return t.role == role; });
+  const std::string word = role_word(role);
+  return "var(--arm-" + (text->colours == 1 ? word : word + '-' + std::to_string(before % text->colours)) +
+         ')';
 }
 
 std::string hex_colour(std::size_t train_id) {
@@ -91,28 +54,30 @@ double final_miou(const Arm& arm) {
 
 std::vector<ArmView> arm_views(const Report& report) {
   std::vector<ArmView> views;
-  int strategies = 0;
-  for (const Arm& arm : report.arms) {
-    views.push_back(view_of(arm, strategies));
-    if (views.back().role == Role::strategy) ++strategies;
-  }
+  std::map<Role, int> before;
+  for (const Arm& arm : report.arms)
+    views.push_back({&arm, title_of(arm), colour_of(arm.role, before[arm.role]++)});
   return views;
+}
+
+const std::string& title_of(const Arm& arm) {
+  return arm.title.empty() ? arm.name : arm.title;
 }
 
 const Arm* find_arm(const Report& report, Role role) {
   const Arm* first = nullptr;
   for (const Arm& arm : report.arms) {
-    if (role_of(arm.name) != role || !last_measured(arm)) continue;
+    if (arm.role != role || !last_measured(arm)) continue;
     if (arm.name == report.strategy) return &arm;
     if (!first) first = &arm;
   }
   return first;
 }
 
-std::vector<std::string> missing_controls(const Report& report) {
+std::vector<std::string> missing_roles(const Report& report) {
   std::vector<std::string> missing;
-  for (const auto& [role, text] : kControls)
-    if (!find_arm(report, role)) missing.emplace_back(text.title);
+  for (const RoleText& text : kRoles)
+    if (text.absent && !find_arm(report, text.role)) missing.emplace_back(text.absent);
   return missing;
 }
 

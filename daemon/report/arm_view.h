@@ -8,14 +8,10 @@
 
 namespace driftloop::daemon {
 
-enum class Role { source_only, self_training, random, strategy, full };
-
 struct ArmView {
-  const Arm* arm;  // of the report the view was made from
-  Role role;
-  std::string title;        // "random regions"
-  std::string explanation;  // one line for a newcomer
-  std::string colour;       // name of the CSS variable that holds its colour: "--arm-random"
+  const Arm* arm;      // of the report the view was made from
+  std::string title;   // "random regions"
+  std::string colour;  // in CSS: "var(--arm-chance)"
 };
 
 struct ClassView {
@@ -32,12 +28,15 @@ double final_miou(const Arm& arm);
 /// The arms in the order of the report.
 std::vector<ArmView> arm_views(const Report& report);
 
-/// The first arm of this role that has a measured round; for Role::strategy the report's own choice first.
+/// What people call the arm.
+const std::string& title_of(const Arm& arm);
+
+/// The first arm of this role that has a measured round; for Role::choice the report's own first.
 /// nullptr when there is none.
 const Arm* find_arm(const Report& report, Role role);
 
-/// Titles of the controls that the run lacks.
-std::vector<std::string> missing_controls(const Report& report);
+/// What a reader cannot compare with, because the run measured no arm of that role.
+std::vector<std::string> missing_roles(const Report& report);
 
 /// Every class of which an IoU was measured, in the order of the label space; else the scored classes.
 std::vector<ClassView> class_views(const Report& report);

@@ -5,8 +5,12 @@
 
 namespace driftloop::daemon::assets {
 
-std::string_view chart_js();  // the distribution's Chart.js, minified, with its licence comment
 std::string_view page_css();
 std::string_view page_js();
+// Mustache templates: the page, and what it uses more than once.
+std::string_view page_mustache();
+std::string_view table_mustache();
+std::string_view panels_mustache();
+std::string_view legend_mustache();
 
 }  // namespace driftloop::daemon::assets

@@ -1,60 +1,72 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "daemon/report/format.h"
-#include "daemon/report/page_parts.h"
+#include "daemon/report/page_view.h"
 
 namespace driftloop::daemon {
 namespace {
+using nlohmann::json;
 
-/// A cell that shows `text` and sorts by `value`.
-std::string number_cell(const std::string& text, double value, const std::string& kind = "") {
-  const std::string key = std::isfinite(value) ? " data-v=\"" + compact(value) + "\"" : "";
-  return "<td class=\"n " + kind + "\"" + key + ">" + text + "</td>";
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+/// A cell that shows `text` and is sorted by `value`.
+json number_cell(const std::string& text, double value, const std::string& kind = "") {
+  return {{"text", text},
+          {"key", std::isfinite(value) ? compact(value) : ""},
+          {"kind", kind.empty() ? "n" : "n " + kind}};
 }
-
-std::string points_cell(double value) {
+json text_cell(const std::string& text, const std::string& kind = "") {
+  return {{"text", text}, {"key", ""}, {"kind", kind}};
+}
+json points_cell(double value) {
   return number_cell(points(value), value);
 }
-
-std::string gap_cell(double value) {
+json gap_cell(double value) {
   return number_cell(signed_points(value), value, value > 0.0005 ? "up" : value < -0.0005 ? "down" : "");
 }
-
-std::string count_cell(std::int64_t value) {
+json count_cell(std::int64_t value) {
   return number_cell(count(value), static_cast<double>(value));
 }
-
-std::string head(const std::string& text, const std::string& title = "") {
-  return "<th scope=\"col\"" + (title.empty() ? "" : " title=\"" + escape_html(title) + "\"") + ">" + text +
-         "</th>";
+json bytes_cell(std::int64_t value) {
+  return number_cell(bytes(value), static_cast<double>(value));
+}
+json share_cell(double part, double whole) {
+  return whole > 0 && std::isfinite(part) ? number_cell(percent(part / whole), part / whole)
+                                          : number_cell("–", kNone);
 }
 
-std::string table(const std::string& heads, const std::string& rows) {
-  return "<div class=\"scroll\"><table class=\"sortable\"><thead><tr>" + heads + "</tr></thead><tbody>\n" +
-         rows + "</tbody></table></div>\n";
+json head(const std::string& text, const std::string& help = "", const std::string& colour = "") {
+  return {{"text", text}, {"help", help}, {"colour", colour}};
+}
+json row(const std::string& name, const std::string& colour) {
+  return {{"name", name}, {"colour", colour}, {"cells", json::array()}};
+}
+json table(const std::vector<json>& heads) {
+  return {{"heads", heads}, {"rows", json::array()}};
+}
+/// The first column, then one for each arm.
+json arms_as_columns(const std::string& first, const std::vector<ArmView>& arms) {
+  json out = table({head(first)});
+  for (const ArmView& view : arms) out["heads"].push_back(head(view.title, "", view.colour));
+  return out;
 }
 
 double iou_of(const Arm* arm, const std::string& name) {
   const Round* round = arm ? last_measured(*arm) : nullptr;
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  if (!round) return nan;
+  if (!round) return kNone;
   const auto found = round->per_class_iou.find(name);
-  return found == round->per_class_iou.end() ? nan : found->second;
+  return found == round->per_class_iou.end() ? kNone : found->second;
 }
 
 double total_seconds(const Arm& arm) {
-  double total = std::numeric_limits<double>::quiet_NaN();
+  double total = kNone;
   for (const Round& round : arm.rounds)
     for (const auto& [stage, seconds] : round.seconds)
       if (std::isfinite(seconds)) total = std::isfinite(total) ? total + seconds : seconds;
   return total;
-}
-
-std::string share_cell(double part, double whole) {
-  return whole > 0 && std::isfinite(part) ? number_cell(percent(part / whole), part / whole)
-                                          : number_cell("–", std::numeric_limits<double>::quiet_NaN());
 }
 
 std::set<int> round_numbers(const std::vector<ArmView>& arms) {
@@ -64,133 +76,119 @@ std::set<int> round_numbers(const std::vector<ArmView>& arms) {
   return numbers;
 }
 
-bool any_frames(const std::vector<ArmView>& arms) {
-  return std::any_of(arms.begin(), arms.end(), [](const ArmView& view) {
-    return std::any_of(view.arm->rounds.begin(), view.arm->rounds.end(),
-                       [](const Round& r) { return r.frames > 0; });
-  });
-}
-
-std::string miou_cells(const Arm& arm, const std::set<int>& numbers) {
-  std::string out;
-  for (int number : numbers) {
-    const auto found = std::find_if(arm.rounds.begin(), arm.rounds.end(),
-                                    [&](const Round& round) { return round.round == number; });
-    out += points_cell(found == arm.rounds.end() ? std::numeric_limits<double>::quiet_NaN() : found->miou);
-  }
-  return out;
+double miou_of(const Arm& arm, int number) {
+  const auto found = std::find_if(arm.rounds.begin(), arm.rounds.end(),
+                                  [&](const Round& round) { return round.round == number; });
+  return found == arm.rounds.end() ? kNone : found->miou;
 }
 
 }  // namespace
 
-std::string swatch(std::string_view colour) {
-  return "<i class=\"swatch\" style=\"background:" + escape_html(colour) + "\"></i>";
-}
-
-std::string arm_label(const ArmView& arm) {
-  return swatch("var(" + arm.colour + ")") + escape_html(arm.title);
-}
-
-std::string arms_section(const std::vector<ArmView>& arms) {
-  std::string out = "<dl class=\"arms\">\n";
-  for (const ArmView& view : arms) {
-    out += "<div><dt>" + arm_label(view) + "</dt><dd>" + escape_html(view.explanation);
-    std::string settings;
-    for (const auto& [key, value] : view.arm->settings.items())
-      settings += (settings.empty() ? "" : ", ") + key + " = " +
-                  value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    if (!settings.empty())
-      out += " <span class=\"quiet\">Settings of its own: " + escape_html(settings) + ".</span>";
-    if (!view.arm->weights.empty())
-      out += "<span class=\"quiet model\">Model: <code>" + escape_html(view.arm->weights) + "</code></span>";
-    if (!view.arm->error.empty())
-      out += " <span class=\"down\">Did not finish: " + escape_html(view.arm->error) + "</span>";
-    out += "</dd></div>\n";
-  }
-  return out + "</dl>\n";
-}
-
-std::string results_table(const Report& report, const std::vector<ArmView>& arms) {
+json results_table(const Report& report, const std::vector<ArmView>& arms) {
   const std::set<int> numbers = round_numbers(arms);
-  const bool frames = any_frames(arms);
-  std::string heads = head("Arm");
-  for (int number : numbers) heads += head("R" + std::to_string(number), "mIoU in % after this round");
-  heads += head("Of full", "last mIoU as a share of full supervision");
-  heads += head("Pixels", "labelled pixels") + head("Of pool", "labelled pixels as a share of the pool") +
-           head("Regions", "labelled regions");
-  if (frames) heads += head("Frames", "frames that hold a labelled region");
-  heads += head("Sent") + head("Steps", "optimiser steps on the target") + head("Time");
-  const Arm* full = find_arm(report, Role::full);
-  std::string rows;
+  json out = table({head("Arm")});
+  for (int number : numbers)
+    out["heads"].push_back(head("R" + std::to_string(number), "mIoU in % after this round"));
+  for (const auto& [text, help] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"Of full", "last mIoU as a share of full supervision"},
+           {"Pixels", "labelled pixels"},
+           {"Of pool", "labelled pixels as a share of the pool"},
+           {"Regions", "labelled regions"},
+           {"Frames", "frames that hold a labelled region"},
+           {"Sent", "by the vehicle"},
+           {"Steps", "optimiser steps on the target"},
+           {"Time", "all rounds"}})
+    out["heads"].push_back(head(text, help));
+  const Arm* ceiling = find_arm(report, Role::ceiling);
   for (const ArmView& view : arms) {
     const Round last = view.arm->rounds.empty() ? Round{} : view.arm->rounds.back();
-    rows += "<tr><th scope=\"row\">" + arm_label(view) + "</th>" + miou_cells(*view.arm, numbers) +
-            share_cell(final_miou(*view.arm), full ? final_miou(*full) : 0.0) +
-            count_cell(last.labelled_pixels) +
-            share_cell(static_cast<double>(last.labelled_pixels), static_cast<double>(report.pool_pixels)) +
-            count_cell(last.regions);
-    if (frames) rows += count_cell(last.frames);
-    rows += number_cell(bytes(last.bytes_sent), static_cast<double>(last.bytes_sent)) +
-            count_cell(last.steps) +
-            number_cell(duration(total_seconds(*view.arm)), total_seconds(*view.arm)) + "</tr>\n";
+    json line = row(view.title, view.colour);
+    json& cells = line["cells"];
+    for (int number : numbers) cells.push_back(points_cell(miou_of(*view.arm, number)));
+    cells.push_back(share_cell(final_miou(*view.arm), ceiling ? final_miou(*ceiling) : 0.0));
+    cells.push_back(count_cell(last.labelled_pixels));
+    cells.push_back(
+        share_cell(static_cast<double>(last.labelled_pixels), static_cast<double>(report.pool_pixels)));
+    cells.push_back(count_cell(last.regions));
+    cells.push_back(count_cell(last.frames));
+    cells.push_back(bytes_cell(last.bytes_sent));
+    cells.push_back(count_cell(last.steps));
+    cells.push_back(number_cell(duration(total_seconds(*view.arm)), total_seconds(*view.arm)));
+    out["rows"].push_back(std::move(line));
   }
-  return table(heads, rows);
+  return out;
 }
 
-std::string classes_table(const Report& report, const std::vector<ArmView>& arms) {
-  const Arm* strategy = find_arm(report, Role::strategy);
-  const Arm* source = find_arm(report, Role::source_only);
-  const Arm* random = find_arm(report, Role::random);
-  std::string heads = head("Class");
-  for (const ArmView& view : arms) heads += head("<span class=\"narrow\">" + arm_label(view) + "</span>");
-  if (strategy && random) heads += head(escape_html(strategy->name) + " − random");
-  if (strategy && source) heads += head(escape_html(strategy->name) + " − source");
-  std::string rows;
+json cost_table(const Report& report, const std::vector<ArmView>& arms) {
+  json out = table({head("Arm"), head("Round"), head("Pixels", "labelled until then"),
+                    head("Of pool", "as a share of the pool"), head("Regions"), head("Sent"), head("mIoU")});
+  for (const ArmView& view : arms)
+    for (const Round& round : view.arm->rounds) {
+      if (round.labelled_pixels == 0 && round.bytes_sent == 0) continue;
+      json line = row(view.title, view.colour);
+      line["cells"] = {
+          number_cell(std::to_string(round.round), round.round),
+          count_cell(round.labelled_pixels),
+          share_cell(static_cast<double>(round.labelled_pixels), static_cast<double>(report.pool_pixels)),
+          count_cell(round.regions),
+          bytes_cell(round.bytes_sent),
+          points_cell(round.miou)};
+      out["rows"].push_back(std::move(line));
+    }
+  return out;
+}
+
+json classes_table(const Report& report, const std::vector<ArmView>& arms) {
+  const Arm* choice = find_arm(report, Role::choice);
+  json out = arms_as_columns("Class", arms);
+  std::vector<const Arm*> compared;
+  for (const Role role : {Role::chance, Role::start})
+    if (const Arm* other = find_arm(report, role); choice && other) {
+      compared.push_back(other);
+      out["heads"].push_back(head(title_of(*choice) + " − " + title_of(*other), "difference in points"));
+    }
   for (const ClassView& name : class_views(report)) {
-    rows += "<tr><th scope=\"row\">" + (name.colour.empty() ? "" : swatch(name.colour)) +
-            escape_html(name.name) + "</th>";
-    for (const ArmView& view : arms) rows += points_cell(iou_of(view.arm, name.name));
-    if (strategy && random) rows += gap_cell(iou_of(strategy, name.name) - iou_of(random, name.name));
-    if (strategy && source) rows += gap_cell(iou_of(strategy, name.name) - iou_of(source, name.name));
-    rows += "</tr>\n";
+    json line = row(name.name, name.colour);
+    for (const ArmView& view : arms) line["cells"].push_back(points_cell(iou_of(view.arm, name.name)));
+    for (const Arm* other : compared)
+      line["cells"].push_back(gap_cell(iou_of(choice, name.name) - iou_of(other, name.name)));
+    out["rows"].push_back(std::move(line));
   }
-  return table(heads, rows);
+  return out;
 }
 
-std::string time_table(const std::vector<ArmView>& arms) {
+json time_table(const std::vector<ArmView>& arms) {
   std::map<std::string, std::map<const Arm*, double>> stages;
   for (const ArmView& view : arms)
     for (const Round& round : view.arm->rounds)
       for (const auto& [stage, seconds] : round.seconds)
         if (std::isfinite(seconds)) stages[stage][view.arm] += seconds;
-  if (stages.empty()) return {};
-  std::string heads = head("Stage");
-  for (const ArmView& view : arms) heads += head(arm_label(view));
-  std::string rows;
+  json out = arms_as_columns("Stage", arms);
   for (const auto& [stage, by_arm] : stages) {
-    rows += "<tr><th scope=\"row\">" + escape_html(stage) + "</th>";
+    json line = row(stage, "");
     for (const ArmView& view : arms) {
       const auto found = by_arm.find(view.arm);
-      const double seconds = found == by_arm.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
-      rows += number_cell(duration(seconds), seconds);
+      const double seconds = found == by_arm.end() ? kNone : found->second;
+      line["cells"].push_back(number_cell(duration(seconds), seconds));
     }
-    rows += "</tr>\n";
+    out["rows"].push_back(std::move(line));
   }
-  return table(heads, rows);
+  return out;
 }
 
-std::string guard_table(const std::vector<ArmView>& arms) {
-  std::string rows;
+json guard_table(const std::vector<ArmView>& arms) {
+  json out = table({head("Arm"), head("Round"), head("Decision"), head("Why")});
   for (const ArmView& view : arms)
-    for (const Round& round : view.arm->rounds)
-      if (round.guard != Guard::none)
-        rows += "<tr><th scope=\"row\">" + arm_label(view) + "</th>" +
-                number_cell(std::to_string(round.round), round.round) +
-                (round.guard == Guard::promoted ? "<td class=\"up\">promoted</td>"
-                                                : "<td class=\"down\">rolled back</td>") +
-                "<td>" + escape_html(round.guard_note) + "</td></tr>\n";
-  if (rows.empty()) return {};
-  return table(head("Arm") + head("Round") + head("Decision") + head("Why"), rows);
+    for (const Round& round : view.arm->rounds) {
+      if (round.guard == Guard::none) continue;
+      json line = row(view.title, view.colour);
+      line["cells"] = {
+          number_cell(std::to_string(round.round), round.round),
+          round.guard == Guard::promoted ? text_cell("promoted", "up") : text_cell("rolled back", "down"),
+          text_cell(round.guard_note)};
+      out["rows"].push_back(std::move(line));
+    }
+  return out;
 }
 
 }  // namespace driftloop::daemon

@@ -17,6 +17,7 @@ constexpr double kFaded = 0.35;  // of the grey image under labels; the rest is 
 constexpr int kFramesPerWidth =
     250;  // a frame stays visible when the image is shown a third of the page wide
 constexpr double kClassWeight = 0.6;
+const cv::Scalar kBetterRgb(0, 121, 91), kWorseRgb(230, 120, 0);
 const cv::Scalar kFrameRgb(255, 221, 0);  // yellow stands out of streets and of the class colours
 
 void check_rgb(const cv::Mat& rgb) {
@@ -44,6 +45,15 @@ Panel coded(const std::string& name, const std::string& suffix, const cv::Mat& r
                                         : std::vector<int>{cv::IMWRITE_PNG_COMPRESSION, 9};
   DL_CHECK(cv::imencode(suffix, bgr, bytes, settings), name, suffix, bgr.size());
   return {name, suffix, std::string(bytes.begin(), bytes.end())};
+}
+
+/// Grey and nearly white, for colours to stand out of.
+cv::Mat faded(const cv::Mat& rgb) {
+  cv::Mat grey, out;
+  cv::cvtColor(rgb, grey, cv::COLOR_RGB2GRAY);
+  grey.convertTo(grey, -1, kFaded, 255.0 * (1.0 - kFaded));
+  cv::cvtColor(grey, out, cv::COLOR_GRAY2RGB);
+  return out;
 }
 
 }  // namespace
@@ -80,12 +90,33 @@ cv::Mat overlay_classes(const cv::Mat& rgb, const cv::Mat& train_ids_hw) {
   return blended;
 }
 
+cv::Mat overlay_change(const cv::Mat& rgb, const cv::Mat& better, const cv::Mat& worse) {
+  check_labels(rgb, better);
+  check_labels(rgb, worse);
+  cv::Mat out = faded(rgb);
+  out.setTo(kBetterRgb, better);
+  out.setTo(kWorseRgb, worse);
+  return out;
+}
+
+cv::Mat close_up(const cv::Mat& rgb, const cv::Rect& box) {
+  check_rgb(rgb);
+  const cv::Rect whole(0, 0, rgb.cols, rgb.rows);
+  DL_CHECK(!box.empty() && (box & whole) == box, box, rgb.size());
+  const cv::Point margin(3 * box.width, 3 * box.height);
+  const cv::Rect around = cv::Rect(box.tl() - margin, box.br() + margin) & whole;
+  const int times = std::max(1, kMaxWidthPx / around.width);
+  cv::Mat out;
+  cv::resize(rgb(around), out, {}, times, times, cv::INTER_NEAREST);
+  const cv::Rect inside((box.x - around.x) * times, (box.y - around.y) * times, box.width * times,
+                        box.height * times);
+  cv::rectangle(out, inside, kFrameRgb, std::max(2, out.cols / kFramesPerWidth));
+  return out;
+}
+
 cv::Mat overlay_labels(const cv::Mat& rgb, const cv::Mat& train_ids_hw) {
   check_labels(rgb, train_ids_hw);
-  cv::Mat grey, out;
-  cv::cvtColor(rgb, grey, cv::COLOR_RGB2GRAY);
-  grey.convertTo(grey, -1, kFaded, 255.0 * (1.0 - kFaded));
-  cv::cvtColor(grey, out, cv::COLOR_GRAY2RGB);
+  cv::Mat out = faded(rgb);
   config::colourise_rgb(train_ids_hw).copyTo(out, train_ids_hw != config::kIgnore);
   return out;
 }

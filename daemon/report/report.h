@@ -30,10 +30,25 @@ struct Round {
   std::string guard_note;  // why, in a few words
 };
 
-/// One way of running the loop. The names source_only, self_training, random and full are the controls;
-/// every other name is an acquisition strategy.
+/// What an arm is compared as.
+enum class Role {
+  start,    // never adapted
+  alone,    // self-training without a label
+  chance,   // labels of regions drawn by lot
+  choice,   // labels of regions that a strategy chose
+  ceiling,  // labels of every pixel
+  control,  // anything else to compare with
+};
+
+/// Its word in report.json.
+const char* role_word(Role role);
+
+/// One way of running the loop.
 struct Arm {
   std::string name;
+  std::string title;        // for people; "" = the name
+  std::string explanation;  // one sentence for a newcomer
+  Role role = Role::choice;
   std::string weights;  // final model, relative to the folder of the report; "" = none kept
   std::vector<Round> rounds;
   std::string error;  // why the arm stopped early; "" = it ended well
@@ -59,11 +74,12 @@ struct Report {
   std::string title = "driftloop report";
   std::uint64_t seed = 0;
   nlohmann::json config = nlohmann::json::object();  // the effective configuration
-  std::string strategy;                              // the arm the verdict is about; "" = the first strategy
+  std::string strategy;                              // the arm the verdict is about; "" = the first choice
   std::string source, target;                        // data sets, in words
   std::string label_space;                           // a name of config::label_space
   std::string budget;                                // in words: "0.5 % of the pool in 4 rounds, regions 8x8"
   std::int64_t pool_pixels = 0;                      // all pixels that could have been asked for; 0 = unknown
+  std::int64_t pool_bytes = 0;                       // of the pool's frames as files; 0 = unknown
   std::string revision, device, command, created;    // `created` is ISO 8601
   std::vector<std::string> notes;
   std::vector<Arm> arms;

@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -32,6 +33,10 @@ const char* guard_word(Guard guard) {
   return guard == Guard::promoted ? "promoted" : guard == Guard::rolled_back ? "rolled_back" : "none";
 }
 
+constexpr std::array kRoles = {std::pair{Role::start, "start"},     std::pair{Role::alone, "alone"},
+                               std::pair{Role::chance, "chance"},   std::pair{Role::choice, "choice"},
+                               std::pair{Role::ceiling, "ceiling"}, std::pair{Role::control, "control"}};
+
 json round_json(const Round& round, const std::string& arm) {
   json classes = json::object();
   for (const auto& [name, iou] : round.per_class_iou) classes[name] = share(iou, arm, name);
@@ -55,7 +60,10 @@ json round_json(const Round& round, const std::string& arm) {
 json arm_json(const Arm& arm) {
   json rounds = json::array();
   for (const Round& round : arm.rounds) rounds.push_back(round_json(round, arm.name));
-  json out = {{"name", arm.name}, {"weights", arm.weights}, {"rounds", rounds}};
+  json out = {
+      {"name", arm.name}, {"role", role_word(arm.role)}, {"weights", arm.weights}, {"rounds", rounds}};
+  if (!arm.title.empty()) out["title"] = arm.title;
+  if (!arm.explanation.empty()) out["explanation"] = arm.explanation;
   if (!arm.error.empty()) out["error"] = arm.error;
   if (!arm.settings.empty()) out["settings"] = arm.settings;
   return out;
@@ -150,6 +158,17 @@ Guard read_guard(const Place& place) {
   return Guard::none;
 }
 
+Role read_role(const Place& place) {
+  const std::string word = place.text("role");
+  std::string known;
+  for (const auto& [role, name] : kRoles) {
+    if (word == name) return role;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  if (!word.empty()) place.at("role").require(false, "one of " + known);
+  return Role::choice;
+}
+
 Round read_round(const Place& place) {
   Round round;
   round.round = static_cast<int>(place.at("round").count());
@@ -169,6 +188,9 @@ Round read_round(const Place& place) {
 Arm read_arm(const Place& place) {
   Arm arm;
   arm.name = place.at("name").text();
+  arm.title = place.text("title");
+  arm.explanation = place.text("explanation");
+  arm.role = read_role(place);
   arm.weights = place.at("weights").text();
   for (const Place& round : place.at("rounds").items()) arm.rounds.push_back(read_round(round));
   arm.error = place.text("error");
@@ -185,6 +207,12 @@ Panel read_panel(const Place& place, const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+const char* role_word(Role role) {
+  for (const auto& [known, word] : kRoles)
+    if (known == role) return word;
+  throw CheckError("a role without a word: " + std::to_string(static_cast<int>(role)));
+}
 
 std::string panel_file(std::size_t row, std::size_t column, const Panel& panel) {
   char head[48];
@@ -205,6 +233,7 @@ json to_json(const Report& report) {
           {"label_space", report.label_space},
           {"budget", report.budget},
           {"pool_pixels", report.pool_pixels},
+          {"pool_bytes", report.pool_bytes},
           {"revision", report.revision},
           {"device", report.device},
           {"command", report.command},
@@ -230,6 +259,7 @@ Report from_json(const json& document, const std::filesystem::path& folder) {
   report.label_space = top.text("label_space");
   report.budget = top.text("budget");
   report.pool_pixels = top.count("pool_pixels");
+  report.pool_bytes = top.count("pool_bytes");
   report.revision = top.text("revision");
   report.device = top.text("device");
   report.command = top.text("command");

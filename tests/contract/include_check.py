@@ -19,6 +19,17 @@ ALLOWED = {
     "daemon": {"config", "capture", "uplink", "adapt"},
     "tests": {"config", "capture", "uplink", "adapt", "station", "daemon"},
 }
+# The floors of daemon/: which of them each may include. What lies in daemon/ itself is open to all and may include
+# FLOORS[""]; the main files may include everything. The two loops, live/ and bench/, know nothing of each other.
+FLOORS = {
+    "": {"report"},
+    "report": set(),
+    "live": {"report"},
+    "bench": {"report"},
+    "commands": {"bench", "live", "report"},
+    "demo": {"bench", "commands", "live", "report"},
+    "doctor": {"commands", "live"},
+}
 # Built without LibTorch, for the rooms and the sanitizers that do without it.
 WITHOUT_LIBTORCH = "adapt/data/streetsim/"
 
@@ -34,6 +45,7 @@ THIRD_PARTY = [
     ("sd-daemon", r"systemd/", PROGRAMS),
     ("CLI11", r"CLI/", PROGRAMS),
     ("yaml-cpp", r"yaml-cpp/", r"config/"),
+    ("mustache", r"kainjow/", r"daemon/report/"),
     ("protobuf", r"google/protobuf/", r"uplink/"),
     ("an OpenCV module other than core, imgproc, imgcodecs", r"opencv2/(?!(core|imgproc|imgcodecs)([./]|$))", r"(?!)"),
 ]
@@ -42,6 +54,26 @@ SUFFIXES = {".h", ".hpp", ".cpp", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 # The house aims at 120 and 300 lines; a warning begins a third above that.
 WARN_LINES = {".h": 160, ".hpp": 160, ".cuh": 160, ".cpp": 400, ".cu": 400}
+
+
+def floor_of(path):
+    """The floor of daemon/ that path lies on, "" for daemon/ itself, None outside daemon/ and for main files."""
+    parts = path.split("/")
+    return None if parts[0] != "daemon" or path.endswith("_main.cpp") else "/".join(parts[1:-1])
+
+
+def check_floors(path, header):
+    """The reason why path may not include header of another floor, or None."""
+    floor, target = floor_of(path), floor_of(header)
+    if floor is None or target in (None, "", floor):
+        return None
+    if floor not in FLOORS:
+        return f"daemon/{floor}/ is no floor of this house: give it a line in FLOORS and in docs/architecture.md"
+    if target not in FLOORS[floor]:
+        may = ", ".join(f"{name}/" for name in sorted(FLOORS[floor])) or "no other floor"
+        here = f"daemon/{floor}" if floor else "daemon/ itself"
+        return f"{here} may not include daemon/{target} (it may include: {may})"
+    return None
 
 
 def check_include(path, quoted, header):
@@ -55,6 +87,8 @@ def check_include(path, quoted, header):
     if target in ALLOWED and target != room and target not in ALLOWED[room]:
         may = ", ".join(sorted(ALLOWED[room])) or "no other room"
         return f"{room}/ may not include {target}/ (it may include: {may})"
+    if quoted and (reason := check_floors(path, header)):
+        return reason
     if path.startswith(WITHOUT_LIBTORCH) and target == "adapt" and not header.startswith(WITHOUT_LIBTORCH):
         return f"{WITHOUT_LIBTORCH} is built without LibTorch and includes nothing else of adapt/"
     if quoted:
@@ -106,6 +140,11 @@ PLANTED = [
     ("station/x.cpp", '#include "adapt/region.h"', "station/ may not include adapt/"),
     ("daemon/x.cpp", '#include "station/ledger.h"', "daemon/ may not include station/"),
     ("daemon/x.cpp", '#include "tests/support/temp_folder.h"', "daemon/ may not include tests/"),
+    ("daemon/live/x.cpp", '#include "daemon/bench/arm_table.h"', "daemon/live may not include daemon/bench"),
+    ("daemon/bench/x.h", '#include "daemon/live/live_loop.h"', "daemon/bench may not include daemon/live"),
+    ("daemon/report/x.cpp", '#include "daemon/bench/arm_table.h"', "daemon/report may not include daemon/bench"),
+    ("daemon/progress.h", '#include "daemon/live/health.h"', "daemon/ itself may not include daemon/live"),
+    ("daemon/attic/x.cpp", '#include "daemon/report/report.h"', "is no floor"),
     ("capture/frame_store.cpp", "#include <gst/gst.h>", "GStreamer"),
     ("uplink/link.h", "#  include <zmq.hpp>", "ZeroMQ"),
     ("daemon/x.cpp", "#include <torch/torch.h>", "LibTorch"),
@@ -114,6 +153,7 @@ PLANTED = [
     ("adapt/data/streetsim/x.cpp", '#include "adapt/engine.h"', "without LibTorch"),
     ("station/web.cpp", "#include <httplib.h>", "cpp-httplib"),
     ("adapt/engine.cpp", "#include <spdlog/spdlog.h>", "spdlog"),
+    ("daemon/live/x.cpp", "#include <kainjow/mustache.hpp>", "mustache"),
     ("station/ledger.cpp", "#include <systemd/sd-daemon.h>", "sd-daemon"),
     ("adapt/x.cpp", "#include <opencv2/opencv.hpp>", "OpenCV"),
     ("tests/capture/x.cpp", "#include <opencv2/highgui.hpp>", "OpenCV"),
@@ -127,7 +167,8 @@ CLEAN = [
     ("uplink/zmq_link.cpp", '#include <zmq.hpp>\n#include "protocol.pb.h"\n#include <opencv2/imgcodecs.hpp>'),
     ("adapt/train/x.cu", '#include <ATen/cuda/CUDAContext.h>\n#include "adapt/data/streetsim/world.h"'),
     ("station/station_main.cpp", '#include <spdlog/spdlog.h>\n#include "uplink/receipt.h"\n// #include "adapt/engine.h"'),
-    ("daemon/driftloopd_main.cpp", '#include <systemd/sd-daemon.h>\n#include "capture/frame.h"\n#include "adapt/engine.h"'),
+    ("daemon/demo/x.cpp", '#include "daemon/bench/arm_jobs.h"\n#include "daemon/progress.h"\n#include "daemon/demo/x.h"'),
+    ("daemon/driftloopd_main.cpp", '#include "daemon/live/live_loop.h"\n#include <systemd/sd-daemon.h>\n#include "capture/frame.h"\n#include "adapt/engine.h"'),
     ("tests/adapt/x_test.cpp", '#include <torch/torch.h>\n#include "station/oracle.h"'),
 ]
 

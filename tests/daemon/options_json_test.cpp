@@ -1,4 +1,4 @@
-#include "daemon/bench/options_json.h"
+#include "daemon/options_json.h"
 
 #include <gtest/gtest.h>
 

@@ -106,6 +106,10 @@ TEST(Report, SaysWhereADocumentIsWrong) {
   json unknown_guard = good;
   unknown_guard["arms"][3]["rounds"][2]["guard"] = "perhaps";
   EXPECT_THAT(error_of([&] { from_json(unknown_guard, "."); }), HasSubstr("promoted, rolled_back or none"));
+  json role = good;
+  role["arms"][0]["role"] = "hero";
+  EXPECT_THAT(error_of([&] { from_json(role, "."); }),
+              HasSubstr("arms[0].role must be one of start, alone, chance, choice, ceiling, control"));
   json outside = good;
   outside["pictures"] = {
       {{"title", ""}, {"caption", ""}, {"panels", {{{"name", "x"}, {"file", "../../secret.png"}}}}}};
@@ -118,6 +122,14 @@ TEST(Report, KeysOfLaterVersionsAreSkipped) {
   document["weather"] = "rain";
   document["arms"][0]["rounds"][0]["clicks"] = 12;
   EXPECT_EQ(from_json(document, "."), sample_report());
+}
+
+TEST(Report, AnArmWithoutRoleAndTitleIsAChoiceOfItsName) {
+  json document = to_json(sample_report());
+  for (const char* key : {"role", "title", "explanation"}) document["arms"][0].erase(key);
+  const Report report = from_json(document, ".");
+  EXPECT_EQ(report.arms[0].role, Role::choice);
+  EXPECT_EQ(report.arms[0].title, "");
 }
 
 TEST(Report, NamesTheFileItCannotRead) {

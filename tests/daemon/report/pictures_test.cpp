@@ -73,6 +73,27 @@ TEST(Pictures, LabelsStandOutOfAGreyImage) {
   EXPECT_GT(at(out, 0, 0)[0], 160);
 }
 
+TEST(Pictures, ChangesStandOutOfAGreyImage) {
+  const cv::Mat image(4, 4, CV_8UC3, cv::Scalar(200, 20, 20));
+  cv::Mat better = cv::Mat::zeros(4, 4, CV_8UC1), worse = better.clone();
+  better.at<std::uint8_t>(1, 1) = worse.at<std::uint8_t>(2, 2) = 255;
+  const cv::Mat out = overlay_change(image, better, worse);
+  EXPECT_EQ(at(out, 1, 1), cv::Vec3b(0, 121, 91));
+  EXPECT_EQ(at(out, 2, 2), cv::Vec3b(230, 120, 0));
+  EXPECT_EQ(at(out, 0, 0)[0], at(out, 0, 0)[2]);
+}
+
+TEST(Pictures, ACloseUpEnlargesTheBoxAndItsNeighbourhoodWithinTheImage) {
+  cv::Mat image(60, 80, CV_8UC3, cv::Scalar(10, 10, 10));
+  image(cv::Rect(0, 0, 8, 8)).setTo(cv::Scalar(200, 200, 200));
+  const cv::Mat out = close_up(image, {0, 0, 8, 8});  // in a corner: 32 x 32 of the image, 20 times
+  EXPECT_EQ(out.size(), cv::Size(640, 640));
+  EXPECT_EQ(at(out, 80, 80), cv::Vec3b(200, 200, 200));
+  EXPECT_EQ(at(out, 400, 400), cv::Vec3b(10, 10, 10));
+  EXPECT_EQ(at(out, 160, 80), cv::Vec3b(255, 221, 0));  // the frame
+  EXPECT_THROW(close_up(image, {76, 0, 8, 8}), CheckError);
+}
+
 TEST(Pictures, ScoresRunFromDarkBlueToYellowAndGapsAreBlack) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   const cv::Mat score = (cv::Mat_<float>(1, 5) << 0.2F, 0.9F, nan, inf, -inf);

@@ -12,6 +12,7 @@ namespace driftloop::test {
 namespace {
 using daemon::Arm;
 using daemon::Guard;
+using daemon::Role;
 using daemon::Round;
 
 constexpr std::int64_t kPoolPixels = 120LL * 256 * 512;
@@ -37,8 +38,14 @@ Round sample_round(int number, double miou, std::int64_t regions) {
   return round;
 }
 
-Arm sample_arm(const std::string& name, const std::vector<double>& mious, std::int64_t regions_per_round) {
-  Arm arm{name, "arms/" + name + "/model.safetensors", {}, "", nlohmann::json::object()};
+Arm sample_arm(Role role, const std::string& name, const std::string& title, const std::vector<double>& mious,
+               std::int64_t regions_per_round) {
+  Arm arm;
+  arm.name = name;
+  arm.title = title;
+  arm.explanation = "What " + title + " does.";
+  arm.role = role;
+  arm.weights = "arms/" + name + "/model.safetensors";
   for (std::size_t i = 0; i < mious.size(); ++i)
     arm.rounds.push_back(
         sample_round(static_cast<int>(i), mious[i], regions_per_round * static_cast<std::int64_t>(i)));
@@ -59,16 +66,18 @@ daemon::Report sample_report() {
   report.label_space = "cityscapes19";
   report.budget = "0.5 % of the pool in 4 rounds, regions of 8x8 pixels";
   report.pool_pixels = kPoolPixels;
+  report.pool_bytes = 14'600'000;
   report.revision = "0123abc";
   report.device = "cpu, 2 threads";
   report.command = "driftloop demo --out run --seed 7";
   report.created = "2000-01-02T03:04:05Z";
   report.notes = {"The evaluation set was never trained on."};
-  report.arms = {sample_arm("source_only", {0.158}, 0),
-                 sample_arm("self_training", {0.158, 0.142, 0.101, 0.08, 0.064}, 0),
-                 sample_arm("random", {0.158, 0.287, 0.352, 0.381, 0.400}, 307),
-                 sample_arm("cover", {0.158, 0.301, 0.369, 0.398, 0.412}, 307),
-                 sample_arm("full", {0.158, 0.381, 0.452, 0.482, 0.496}, 61440)};
+  report.arms = {
+      sample_arm(Role::start, "source_only", "source only", {0.158}, 0),
+      sample_arm(Role::alone, "self_training", "self-training alone", {0.158, 0.142, 0.101, 0.08, 0.064}, 0),
+      sample_arm(Role::chance, "random", "random regions", {0.158, 0.287, 0.352, 0.381, 0.400}, 307),
+      sample_arm(Role::choice, "cover", "", {0.158, 0.301, 0.369, 0.398, 0.412}, 307),
+      sample_arm(Role::ceiling, "full", "full supervision", {0.158, 0.381, 0.452, 0.482, 0.496}, 61440)};
   arm_of(report, "random").settings = {{"acquisition.strategy", "random"}};
   for (Round& round : arm_of(report, "cover").rounds)
     if (round.round > 0) round.guard = Guard::promoted;

@@ -86,7 +86,7 @@ TEST(Verdict, ArmsThatAreMissingAreNamedAndNotInvented) {
   EXPECT_EQ(verdict.headline, "The loop helped");
   EXPECT_THAT(verdict.sentence, Not(HasSubstr("random")));
   EXPECT_THAT(verdict.sentence, Not(HasSubstr("full supervision")));
-  EXPECT_THAT(verdict.details, Contains(HasSubstr("random regions and full supervision")));
+  EXPECT_THAT(verdict.details, Contains(HasSubstr("regions drawn by lot and labels for every pixel")));
 }
 
 TEST(Verdict, WithoutAStrategyThereIsNoVerdict) {
@@ -120,6 +120,21 @@ TEST(Verdict, DropAndRollbacksAreSaid) {
   const auto details = judge(report).details;
   EXPECT_THAT(details, Contains(HasSubstr("was best in round 3 (39.8) and ended at 30.0")));
   EXPECT_THAT(details, Contains(HasSubstr("refused 1 of 4 candidate models of cover")));
+}
+
+TEST(Verdict, AControlMoreIsSaidBesideTheStart) {
+  Report report = sample_report();
+  Arm control = arm_of(report, "source_only");
+  control.name = "other_norms";
+  control.title = "other norms";
+  control.role = Role::control;
+  control.rounds.back().miou = 0.199;
+  report.arms.push_back(control);
+  const Verdict verdict = judge(report);
+  EXPECT_THAT(verdict.details,
+              Contains("As a control, other norms reached 19.9 mIoU: 4.1 points above source "
+                       "only (15.8)."));
+  EXPECT_EQ(verdict.sentence, judge(sample_report()).sentence);
 }
 
 TEST(Verdict, TheNamedStrategyIsJudged) {

@@ -1,0 +1,111 @@
+// Every arm that is compared: to add one, write a line here. The acquisition strategies follow by themselves.
+#include "daemon/bench/arm_table.h"
+
+#include <algorithm>
+#include <array>
+
+#include "adapt/acquisition/options.h"
+#include "config/name_table.h"
+
+namespace driftloop::daemon {
+namespace {
+using adapt::EngineOptions;
+
+// Controls have no guard: it would hide how far an arm falls that it should be seen falling.
+void learn_from_source_alone(EngineOptions& o) {
+  o.selftrain.weight = 0;
+  o.guard.enabled = false;
+}
+void learn_without_labels(EngineOptions& o) {
+  o.selftrain.before_labels = true;
+  o.guard.enabled = false;
+}
+void choose_by_lot(EngineOptions& o) {
+  o.acquisition.strategy = "random";
+}
+/// Every pixel of the pool, in the first round.
+void ask_for_everything(EngineOptions& o) {
+  o.acquisition.strategy = "image_random";
+  o.acquisition.share_per_round = 1;
+  o.acquisition.pixels_per_round = o.acquisition.regions_per_round = o.acquisition.pixels_per_frame = 0;
+  o.guard.enabled = false;
+}
+
+struct Control {
+  const char *name, *title, *explanation;
+  Role role;
+  Labels labels;
+  void (*change)(EngineOptions&);
+};
+constexpr std::array kControls{
+    Control{"source_only", "source only",
+            "Trained on the source data alone and never adapted: where one starts.", Role::start,
+            Labels::none, learn_from_source_alone},
+    Control{"self_training", "self-training alone",
+            "Learns from its own confident predictions on the target, without any human label.", Role::alone,
+            Labels::none, learn_without_labels},
+    Control{"random", "random regions",
+            "The same loop and budget, but the regions to label are drawn by lot: the control that a "
+            "selection has to beat.",
+            Role::chance, Labels::asked, choose_by_lot},
+    Control{"full", "full supervision", "Every pixel of the pool is labelled: the ceiling for this net.",
+            Role::ceiling, Labels::asked, ask_for_everything},
+};
+
+/// "image_entropy" -> "image entropy".
+std::string spaced(std::string text) {
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
+}
+
+std::vector<ArmEntry> all_arms() {
+  std::vector<ArmEntry> arms;
+  for (const Control& c : kControls)
+    arms.push_back({c.name, c.title, c.explanation, c.role, c.labels, c.change});
+  const std::size_t controls = arms.size();
+  for (const std::string& name : adapt::strategy_names()) {
+    const auto last = arms.begin() + static_cast<std::ptrdiff_t>(controls);
+    if (std::any_of(arms.begin(), last, [&](const ArmEntry& arm) { return arm.name == name; })) continue;
+    arms.push_back({name, spaced(name), "Asks for " + std::string(adapt::strategy_help(name)) + '.',
+                    Role::choice, Labels::asked,
+                    [name](EngineOptions& o) { o.acquisition.strategy = name; }});
+  }
+  return arms;
+}
+
+}  // namespace
+
+const std::vector<ArmEntry>& arm_table() {
+  static const std::vector<ArmEntry> arms = all_arms();
+  return arms;
+}
+
+const ArmEntry& arm_entry(std::string_view name) {
+  std::vector<std::string> known;
+  for (const ArmEntry& arm : arm_table()) {
+    if (arm.name == name) return arm;
+    known.push_back(arm.name);
+  }
+  config::throw_unknown_name("arm", name, known);
+}
+
+Arm empty_arm(std::string_view name) {
+  const ArmEntry& entry = arm_entry(name);
+  Arm arm;
+  arm.name = entry.name;
+  arm.title = entry.title;
+  arm.explanation = entry.explanation;
+  arm.role = entry.role;
+  return arm;
+}
+
+std::string arm_help() {
+  std::size_t width = 0;
+  for (const ArmEntry& arm : arm_table()) width = std::max(width, arm.name.size());
+  std::string text = "Arms:\n";
+  for (const ArmEntry& arm : arm_table())
+    text += "  " + arm.name + std::string(width + 2 - arm.name.size(), ' ') + arm.explanation + '\n';
+  return text;
+}
+
+}  // namespace driftloop::daemon

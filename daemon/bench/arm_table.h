@@ -1,0 +1,37 @@
+// The arms of a benchmark: the ways of running the loop that are compared. All start from the same weights
+// and differ in nothing but what their entry of the table changes.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapt/options.h"
+#include "daemon/report/report.h"
+
+namespace driftloop::daemon {
+
+enum class Labels { none, asked };  // whether an arm asks people for labels
+
+struct ArmEntry {
+  std::string name;         // as in `arms` of a run
+  std::string title;        // "random regions"
+  std::string explanation;  // one sentence for a newcomer
+  Role role;
+  Labels labels;
+  std::function<void(adapt::EngineOptions&)> change;  // from the run's settings to the arm's
+};
+
+/// Every arm, the controls first, then each acquisition strategy that is not one of them.
+const std::vector<ArmEntry>& arm_table();
+
+/// Throws Error naming the nearest arm when there is none of this name.
+const ArmEntry& arm_entry(std::string_view name);
+
+/// An arm without rounds, called and explained as in the table.
+Arm empty_arm(std::string_view name);
+
+/// Every arm with its explanation, a line each, for a command's help.
+std::string arm_help();
+
+}  // namespace driftloop::daemon
