@@ -39,10 +39,16 @@ std::string guard_note(const adapt::JudgeReport& judged) {
   if (judged.verdict == adapt::Verdict::no_guard)
     return "too few guard pixels (" + pixels + "): the live model stays";
   if (judged.guard_pixels == 0) return "no guard set: every candidate goes live";
-  char text[128];
-  std::snprintf(
-      text, sizeof text, "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %s pixels)",
-      100 * judged.live_score, 100 * judged.candidate_score, 100 * judged.standard_error, pixels.c_str());
+  const bool lower = judged.candidate_score < judged.live_score;
+  const char* outcome = !lower ? ""
+                        : judged.verdict == adapt::Verdict::rolled_back
+                            ? ": lower by more than is allowed"
+                            : ": lower, but by no more than is allowed";
+  char text[192];
+  std::snprintf(text, sizeof text,
+                "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %s pixels)%s",
+                100 * judged.live_score, 100 * judged.candidate_score, 100 * judged.standard_error,
+                pixels.c_str(), outcome);
   return text;
 }
 

@@ -39,8 +39,9 @@ struct Control {
 };
 constexpr std::array kControls{
     Control{"source_only", "source only",
-            "Trained on the source data alone and never adapted: where one starts.", Role::start,
-            Labels::none, learn_from_source_alone},
+            "Goes on learning from the source data alone, for as many steps, and never from the target: what "
+            "every other arm is measured against.",
+            Role::start, Labels::none, learn_from_source_alone},
     Control{"self_training", "self-training alone",
             "Learns from its own confident predictions on the target, without any human label.", Role::alone,
             Labels::none, learn_without_labels},

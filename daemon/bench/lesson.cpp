@@ -91,8 +91,9 @@ Picture lesson_picture(const FrameStory& story, const Lesson& lesson, std::size_
   picture.title = "What the loop changed, and a region that taught it";
   picture.caption =
       "Frame " + story.id + ", the one of " + std::to_string(frames_looked_at) +
-      " looked at in which most changed for the better. " + count(lesson.put_right) + " pixels of " + taught +
-      " that the net got wrong before, most of them as " + name_of(lesson.taken_for) + ", are right now" +
+      " looked at in which most pixels of one class changed for the better. " + count(lesson.put_right) +
+      " pixels of " + taught + " that the net got wrong before, most of them as " +
+      name_of(lesson.taken_for) + ", are right now" +
       (lesson.spoilt > 0 ? "; " + count(lesson.spoilt) + " that were right are wrong" : "") +
       ". Of the whole frame " + share_right(story.before, story.truth) + " were right before and " +
       share_right(story.after, story.truth) + " are now. The framed region of " +

@@ -165,8 +165,10 @@ std::string line_chart(const LineChart& chart) {
   const Scale y{y_at.front(), y_at.back(), height - 50, 14};
   const Scale x{xs.low, std::max(xs.high, xs.low + 1e-9), left, right};
   std::string out = upright_axis(y_at, y, left, right, chart.y_text);
+  const double slack = 0.02 * (xs.high - xs.low);  // for a last tick that the line all but reaches
   for (double value : x_at)
-    if (value >= xs.low - 1e-9 && value <= xs.high * (1 + 1e-9))
+    if (value >= xs.low - slack && value <= xs.high + slack &&
+        (chart.x_steps == LineChart::Steps::any || value == std::round(value)))
       out += text_at(x(value), height - 30, chart.x_text(value), " class=\"tick\" text-anchor=\"middle\"");
   out += text_at((left + right) / 2, height - 8, chart.x_title, " class=\"axis\" text-anchor=\"middle\"") +
          text_at(0, 0, chart.y_title,

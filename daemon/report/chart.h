@@ -22,7 +22,8 @@ struct LineChart {
   std::string x_title, y_title;
   std::vector<Line> lines;
   std::function<std::string(double)> x_text, y_text;  // of a tick
-  int width_px = 1100, height_px = 360;               // the page scales it to its own width
+  enum class Steps { any, whole } x_steps = Steps::any;
+  int width_px = 1100, height_px = 360;  // the page scales it to its own width
 };
 /// "" when no line has a point. The end of each line bears its title.
 std::string line_chart(const LineChart& chart);

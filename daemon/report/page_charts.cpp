@@ -47,7 +47,7 @@ std::string cost_chart(const std::vector<ArmView>& arms, const char* label, cons
     if (view.arm->role != Role::ceiling)
       for (const Round& round : view.arm->rounds) most = std::max(most, cost(round));
   if (most <= 0) return {};
-  LineChart chart{label, axis, "mIoU", {}, text, percent_tick, 560, 320};
+  LineChart chart{label, axis, "mIoU", {}, text, percent_tick, LineChart::Steps::any, 560, 320};
   for (const ArmView& view : arms) {
     const auto& rounds = view.arm->rounds;
     if (view.arm->role == Role::ceiling) {
@@ -91,7 +91,8 @@ std::string rounds_chart(const std::vector<ArmView>& arms) {
       first = std::min(first, round.round);
       last = std::max(last, round.round);
     }
-  LineChart chart{"mIoU per round, a line per arm", "round", "mIoU", {}, compact, percent_tick};
+  LineChart chart{"mIoU per round, a line per arm", "round", "mIoU", {}, compact, percent_tick,
+                  LineChart::Steps::whole};
   for (const ArmView& view : arms) {
     if (is_level(*view.arm)) {
       chart.lines.push_back(level_of(view, first, std::max(last, first + 1)));

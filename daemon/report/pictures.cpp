@@ -103,11 +103,17 @@ cv::Mat close_up(const cv::Mat& rgb, const cv::Rect& box) {
   check_rgb(rgb);
   const cv::Rect whole(0, 0, rgb.cols, rgb.rows);
   DL_CHECK(!box.empty() && (box & whole) == box, box, rgb.size());
-  const cv::Point margin(3 * box.width, 3 * box.height);
-  const cv::Rect around = cv::Rect(box.tl() - margin, box.br() + margin) & whole;
+  const double least = std::max(1.0 * box.width / rgb.cols, 1.0 * box.height / rgb.rows);
+  const double share = std::clamp(7.0 * box.height / rgb.rows, least, 1.0);
+  const cv::Size size(std::max(box.width, static_cast<int>(share * rgb.cols)),
+                      std::max(box.height, static_cast<int>(share * rgb.rows)));
+  const cv::Point middle = (box.tl() + box.br()) / 2;
+  const cv::Rect around({std::clamp(middle.x - size.width / 2, 0, rgb.cols - size.width),
+                         std::clamp(middle.y - size.height / 2, 0, rgb.rows - size.height)},
+                        size);
   const int times = std::max(1, kMaxWidthPx / around.width);
   cv::Mat out;
-  cv::resize(rgb(around), out, {}, times, times, cv::INTER_NEAREST);
+  cv::resize(rgb(around), out, {}, times, times, cv::INTER_CUBIC);
   const cv::Rect inside((box.x - around.x) * times, (box.y - around.y) * times, box.width * times,
                         box.height * times);
   cv::rectangle(out, inside, kFrameRgb, std::max(2, out.cols / kFramesPerWidth));

@@ -29,8 +29,8 @@ cv::Mat overlay_labels(const cv::Mat& rgb, const cv::Mat& train_ids_hw);
 /// The image grey, pixels where `better` (8UC1, not 0) in green and where `worse` in orange.
 cv::Mat overlay_change(const cv::Mat& rgb, const cv::Mat& better, const cv::Mat& worse);
 
-/// The framed box and about three times its size around it, as far as there is image, enlarged to some 640
-/// px.
+/// The framed box in its neighbourhood: a part of the image, with its proportions and seven times as high as
+/// the box (where there is so much of it), enlarged to some 640 px.
 cv::Mat close_up(const cv::Mat& rgb, const cv::Rect& box);
 
 /// A score map (32FC1 or 64FC1) from its lowest to its highest finite value in the colours of viridis;

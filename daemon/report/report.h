@@ -32,7 +32,7 @@ struct Round {
 
 /// What an arm is compared as.
 enum class Role {
-  start,    // never adapted
+  start,    // never learns from the target
   alone,    // self-training without a label
   chance,   // labels of regions drawn by lot
   choice,   // labels of regions that a strategy chose

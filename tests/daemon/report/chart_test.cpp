@@ -59,6 +59,14 @@ TEST(Chart, LinesAreDrawnToScale) {
   EXPECT_THAT(svg, HasSubstr("class=\"line level\""));
 }
 
+TEST(Chart, RoundsAreCountedInWholeNumbers) {
+  LineChart chart = two_lines();
+  EXPECT_THAT(line_chart(chart), HasSubstr(">0.5</text>"));
+  chart.x_steps = LineChart::Steps::whole;
+  EXPECT_THAT(line_chart(chart), Not(HasSubstr(">0.5</text>")));
+  EXPECT_THAT(line_chart(chart), HasSubstr(">1</text>"));
+}
+
 TEST(Chart, NamesAtTheEndsDoNotLieOverEachOther) {
   LineChart chart = two_lines();
   for (int i = 0; i < 6; ++i)

@@ -86,11 +86,13 @@ TEST(Pictures, ChangesStandOutOfAGreyImage) {
 TEST(Pictures, ACloseUpEnlargesTheBoxAndItsNeighbourhoodWithinTheImage) {
   cv::Mat image(60, 80, CV_8UC3, cv::Scalar(10, 10, 10));
   image(cv::Rect(0, 0, 8, 8)).setTo(cv::Scalar(200, 200, 200));
-  const cv::Mat out = close_up(image, {0, 0, 8, 8});  // in a corner: 32 x 32 of the image, 20 times
-  EXPECT_EQ(out.size(), cv::Size(640, 640));
-  EXPECT_EQ(at(out, 80, 80), cv::Vec3b(200, 200, 200));
-  EXPECT_EQ(at(out, 400, 400), cv::Vec3b(10, 10, 10));
-  EXPECT_EQ(at(out, 160, 80), cv::Vec3b(255, 221, 0));  // the frame
+  const cv::Mat out = close_up(image, {0, 0, 8, 8});  // in a corner: 74 x 56 of the image, 8 times
+  EXPECT_EQ(out.size(), cv::Size(592, 448));
+  EXPECT_EQ(at(out, 30, 30), cv::Vec3b(200, 200, 200));
+  EXPECT_EQ(at(out, 300, 300), cv::Vec3b(10, 10, 10));
+  EXPECT_EQ(at(out, 64, 30), cv::Vec3b(255, 221, 0));                     // the frame
+  EXPECT_EQ(close_up(image, {4, 4, 70, 50}).size(), cv::Size(640, 480));  // nearly all of it
+  EXPECT_EQ(close_up(image, {70, 0, 8, 60}).size(), cv::Size(640, 480));
   EXPECT_THROW(close_up(image, {76, 0, 8, 8}), CheckError);
 }
 
