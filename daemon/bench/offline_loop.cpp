@@ -5,7 +5,6 @@
 #include <ctime>
 #include <map>
 #include <opencv2/core.hpp>
-#include <set>
 
 #include "adapt/acquisition/score_map.h"
 #include "adapt/data/dataset.h"
@@ -15,10 +14,11 @@
 #include "daemon/bench/arm_table.h"
 #include "daemon/bench/lesson.h"
 #include "daemon/bench/run_words.h"
-#include "daemon/judged.h"
 #include "daemon/options_json.h"
 #include "daemon/report/pictures.h"
+#include "daemon/round_record.h"
 #include "daemon/version.h"
+#include "daemon/warm_up.h"
 
 namespace driftloop::daemon {
 namespace fs = std::filesystem;
@@ -30,17 +30,17 @@ constexpr std::size_t kStories = 12;  // frames among which the first picture is
 /// Wall time of the stages of a round.
 class StageClock {
  public:
-  explicit StageClock(Round& round) : round_(round) {}
+  explicit StageClock(std::map<std::string, double>& seconds) : seconds_(seconds) {}
   template <class Work>
   auto time(const char* stage, const Work& work) {
     const auto start = Clock::now();
     auto result = work();
-    round_.seconds[stage] += std::chrono::duration<double>(Clock::now() - start).count();
+    seconds_[stage] += std::chrono::duration<double>(Clock::now() - start).count();
     return result;
   }
 
  private:
-  Round& round_;
+  std::map<std::string, double>& seconds_;
 };
 
 std::shared_ptr<const adapt::Dataset> open_cached(const std::string& spec, const std::string& split,
@@ -73,12 +73,6 @@ class Oracle {
   std::map<std::string, std::size_t> index_;
 };
 
-std::int64_t frames_of(const std::vector<adapt::Region>& regions) {
-  std::set<std::string> ids;
-  for (const auto& region : regions) ids.insert(region.frame_id);
-  return static_cast<std::int64_t>(ids.size());
-}
-
 /// What an arm's parts count in its progress, in training steps.
 struct ArmUnits {
   ArmUnits(const RunOptions& options, const std::string& arm, std::size_t pool_frames,
@@ -106,9 +100,8 @@ void require_memory(const adapt::TrainReport& report) {
 Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number,
                 const Oracle& oracle, const adapt::Dataset& eval, std::stop_token stop,
                 const StepProgress& progress, const ArmUnits& units) {
-  Round round;
-  round.round = number;
-  StageClock clock(round);
+  std::map<std::string, double> seconds;
+  StageClock clock(seconds);
   if (arm_entry(arm).labels == Labels::asked) {
     const auto regions = clock.time("propose", [&] { return engine.propose(engine.budget(), stop); });
     const auto labels = clock.time("label", [&] { return oracle.answer(regions); });
@@ -121,21 +114,14 @@ Round run_round(adapt::Engine& engine, const RunOptions& options, const std::str
   });
   require_memory(trained);
   const auto judged = clock.time("judge", [&] { return engine.judge(); });
-  if (judged.guard_pixels > 0) {
-    round.guard = guard_of(judged.verdict);
-    round.guard_note = guard_note(judged);
-  }
+  Round round = report_round(record_of(number, engine, judged));
   if (trained.bad_steps > 0)
     round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
   if (trained.memory_failures > 0)
     round.guard_note += " (" + std::to_string(trained.memory_failures) + " times no memory: smaller batches)";
   fill_scores(clock.time("evaluate", [&] { return engine.live().evaluate(eval, stop); }), round);
+  round.seconds = seconds;
   progress(units.before(number + 1), units.total);
-  const auto totals = engine.labels();
-  round.labelled_pixels = totals.train_pixels + totals.guard_pixels;
-  round.regions = totals.regions;
-  round.frames = frames_of(engine.asked());
-  round.steps = engine.step();
   return round;
 }
 
@@ -155,21 +141,17 @@ void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
 void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop,
                 const StepProgress& progress) {
   if (fs::exists(weights)) return;
-  const auto source = open_cached(options.source, options.source_split, options);
-  const auto nothing = adapt::make_dataset_pool(source);  // never drawn from: no self-training in the warm-up
-  adapt::EngineOptions engine_options = warmup_options(options);
-  engine_options.guard.enabled = false;
-  adapt::Engine engine(engine_options, source, *nothing, seed);
-  const auto report = engine.train(
-      {options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
-  require_memory(report);
-  if (report.stopped) throw Error("stopped while training on the source; the same command starts that anew");
-  if (report.steps == 0) throw Error("nothing to warm up on: engine.train.batch_source is 0");
-  if (report.gave_up)
-    throw Error(
-        "the warm-up on the source did not converge (the loss is not finite); lower engine.train.rate");
-  engine.judge();
-  engine.live().save(weights);
+  const WarmUp plan{warmup_options(options), open_cached(options.source, options.source_split, options),
+                    options.source,          seed,
+                    options.warmup_steps,    weights};
+  warm_up(plan, {}, [&](adapt::Engine& engine) {
+    const auto report = engine.train(
+        {options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
+    require_memory(report);
+    if (report.stopped)
+      throw Error("stopped while training on the source; the same command starts that anew");
+    return std::optional(report);
+  });
 }
 
 bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& weights,

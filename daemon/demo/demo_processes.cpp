@@ -14,8 +14,8 @@
 #include "daemon/bench/arm_table.h"
 #include "daemon/bench/offline_loop.h"
 #include "daemon/child_process.h"
-#include "daemon/judged.h"
 #include "daemon/live/daemon_options.h"
+#include "daemon/round_record.h"
 #include "uplink/keys.h"
 
 namespace driftloop::daemon {
@@ -70,10 +70,10 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   return d;
 }
 
-std::vector<nlohmann::json> read_records(const fs::path& file) {
-  std::vector<nlohmann::json> records;
+std::vector<RoundRecord> read_records(const fs::path& file) {
+  std::vector<RoundRecord> records;
   std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) records.push_back(nlohmann::json::parse(line));
+  for (std::string line; std::getline(in, line);) records.push_back(decode_record(line));
   return records;
 }
 
@@ -156,17 +156,8 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
   score(s.demo.out / "source.safetensors", start);
   arm.rounds = {start};
   for (const auto& record : read_records(s.vehicle / "rounds.jsonl")) {
-    Round round;
-    round.round = record.at("round");
-    round.labelled_pixels = record.at("labelled_pixels");
-    round.regions = record.at("regions");
-    round.frames = record.at("frames");
-    round.bytes_sent = record.at("bytes_sent");
-    round.steps = record.at("steps");
-    round.seconds = record.at("seconds").get<std::map<std::string, double>>();
-    round.guard = guard_of(record.at("verdict").get<std::string>());
-    round.guard_note = record.at("guard_note");
-    const fs::path weights = s.vehicle / record.at("weights").get<std::string>();
+    Round round = report_round(record);
+    const fs::path weights = s.vehicle / record.weights;
     score(weights, round);
     arm.weights = fs::relative(weights, s.demo.out).string();
     arm.rounds.push_back(round);

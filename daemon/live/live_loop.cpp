@@ -12,21 +12,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 
 #include "config/check.h"
 #include "daemon/judged.h"
+#include "daemon/round_record.h"
 #include "daemon/stopwatch.h"
 
 namespace driftloop::daemon {
-namespace {}  // namespace
 
 LiveLoop::End LiveLoop::run() {
   if (!has_model_ && !first_model()) return End::stopped;
   publish();  // what a kill may have left unpublished
-  mark_asked_frames();
+  desk_.mark_frames();
   while (!stopping()) {
     const auto pace = parts_.pace.get();
     if (pace.rounds > 0 && place_.round > pace.rounds) {
@@ -57,33 +55,16 @@ void LiveLoop::idle() {
 /// with the process. Without any label ever it has no end: there is nothing to learn from.
 bool LiveLoop::wait_for_labels() {
   const Stopwatch watch(place_.seconds.send_and_label);
-  std::set<std::string> open, open_of_all;
-  for (const auto& region : place_.pending) {
-    open_of_all.insert(region.digest);
-    if (region.round == place_.round) open.insert(region.digest);
-  }
-  std::int64_t seen_row = place_.merged_row;
-  bool have_labels = engine_.labels().regions > 0;
+  AnswerWatch answers(desk_);
   const double since_s = parts_.now().steady_s;
-  std::optional<std::uint64_t> looked_at;  // the outbox's revision
   while (!stopping()) {
-    for (const auto& label : parts_.outbox.labels_after(seen_row)) {
-      seen_row = label.row_id;
-      open.erase(label.reply.request_digest);
-      open_of_all.erase(label.reply.request_digest);
-      have_labels = have_labels || label.reply.outcome == uplink::LabelReply::Outcome::labelled;
-    }
-    if (const auto revision = parts_.outbox.revision(); revision != looked_at) {
-      looked_at = revision;
-      close_unanswerable(open);
-      close_unanswerable(open_of_all);
-    }
+    answers.look();
     const auto pace = parts_.pace.get();
-    const auto asked = static_cast<double>(place_.asked_this_round);
-    const auto closed = asked - static_cast<double>(open.size());
-    const bool enough =
-        closed >= pace.label_share * asked || parts_.now().steady_s - since_s >= pace.label_wait_s;
-    if (enough && (have_labels || open_of_all.empty())) return true;
+    const bool enough = static_cast<double>(answers.closed()) >=
+                            pace.label_share * static_cast<double>(place_.asked_this_round) ||
+                        parts_.now().steady_s - since_s >= pace.label_wait_s;
+    const bool can_learn = engine_.labels().regions > 0 || answers.any_label();
+    if (enough && (can_learn || answers.none_open())) return true;
     show("waiting", enough ? "no label ever came: nothing can be learnt yet" : "");
     rest();
   }
@@ -95,7 +76,7 @@ bool LiveLoop::wait_for_labels() {
 bool LiveLoop::merge() {
   {
     const Stopwatch watch(place_.seconds.merge);
-    const auto labels = returned_labels();
+    const auto labels = desk_.take_labels();
     adapt::MergeReport report;
     if (!with_memory([&] { report = engine_.merge(labels); })) return false;
     spdlog::info("round {}: {} labels merged, {} pixels to learn from, {} to judge by", place_.round,
@@ -105,7 +86,7 @@ bool LiveLoop::merge() {
   place_.train_until = engine_.step() + (can_learn ? parts_.pace.get().steps_per_round : 0);
   place_.stage = Stage::train;
   save(Extent::memory);
-  mark_asked_frames();
+  desk_.mark_frames();
   return true;
 }
 
@@ -172,7 +153,7 @@ bool LiveLoop::judge() {
 }
 
 void LiveLoop::finish_round(const adapt::JudgeReport& judged) {
-  place_.last_record = record_of(judged);
+  place_.last_record = record_line(judged);
   shown_.last_verdict = verdict_text(judged.verdict);
   shown_.live_score = judged.live_score;
   shown_.candidate_score = judged.candidate_score;
@@ -190,13 +171,10 @@ void LiveLoop::finish_round(const adapt::JudgeReport& judged) {
 
 /// What was asked about frames that are gone teaches nothing any more, and would grow for ever.
 void LiveLoop::retire() {
-  std::set<std::uint64_t> keep;
-  for (const auto& region : place_.pending)
-    if (!given_up(region)) keep.insert(region.id);
-  const auto retired = engine_.retire(
-      [&](const std::string& frame_id) { return !parts_.store.find(frame_id).has_value(); }, keep);
-  std::erase_if(place_.pending,
-                [&](const PendingRegion& region) { return !engine_.asked(region.id).has_value(); });
+  const auto retired =
+      engine_.retire([&](const std::string& frame_id) { return !parts_.store.find(frame_id).has_value(); },
+                     desk_.waited_for());
+  desk_.forget_retired();
   if (retired > 0) spdlog::info("round {}: {} regions of evicted frames retired", place_.round - 1, retired);
 }
 
@@ -205,8 +183,7 @@ void LiveLoop::retire() {
 void LiveLoop::publish() {
   if (!with_memory([&] { publish_live(); })) return;
   if (place_.last_record.empty()) return;
-  const auto record = nlohmann::json::parse(place_.last_record);
-  const auto weights = record.at("weights").get<std::string>();
+  const std::string weights = decode_record(place_.last_record).weights;
   if (!weights.empty()) {
     std::filesystem::create_directories((parts_.state.path() / weights).parent_path());
     if (!with_memory([&] { engine_.live().save(parts_.state.path() / weights); })) return;
@@ -242,32 +219,17 @@ void LiveLoop::save(Extent extent) {
   show(shown_.phase);
 }
 
-std::string LiveLoop::record_of(const adapt::JudgeReport& judged) const {
-  const auto labels = engine_.labels();
+std::string LiveLoop::record_line(const adapt::JudgeReport& judged) const {
+  RoundRecord record = record_of(place_.round, engine_, judged);
+  record.bytes_sent = parts_.status.bytes_sent();
+  record.bytes_received = parts_.status.bytes_received();
   const auto& s = place_.seconds;
-  const auto weights = "models/round_" + std::to_string(place_.round) + ".safetensors";
-  return nlohmann::json{{"round", place_.round},
-                        {"steps", engine_.step()},
-                        {"labelled_pixels", labels.train_pixels + labels.guard_pixels},
-                        {"regions", labels.regions},
-                        {"asked_regions", labels.asked_regions},
-                        {"frames", labels.asked_frames},
-                        {"bytes_sent", parts_.status.bytes_sent()},
-                        {"bytes_received", parts_.status.bytes_received()},
-                        {"verdict", verdict_text(judged.verdict)},
-                        {"guard_note", guard_note(judged)},
-                        {"live_score", judged.live_score},
-                        {"candidate_score", judged.candidate_score},
-                        {"guard_pixels", judged.guard_pixels},
-                        {"seconds",
-                         {{"propose", s.propose},
-                          {"send_and_label", s.send_and_label},
-                          {"merge", s.merge},
-                          {"train", s.train},
-                          {"judge", s.judge},
-                          {"save", s.save}}},
-                        {"weights", parts_.pace.get().keep_rounds ? weights : ""}}
-      .dump();
+  record.seconds = {{"propose", s.propose}, {"send_and_label", s.send_and_label},
+                    {"merge", s.merge},     {"train", s.train},
+                    {"judge", s.judge},     {"save", s.save}};
+  if (parts_.pace.get().keep_rounds)
+    record.weights = "models/round_" + std::to_string(place_.round) + ".safetensors";
+  return encode_record(record);
 }
 
 void LiveLoop::show(const std::string& phase, const std::string& message) {

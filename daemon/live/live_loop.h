@@ -4,8 +4,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -18,7 +16,7 @@
 #include "daemon/live/live_place.h"
 #include "daemon/live/live_status.h"
 #include "daemon/live/publication.h"
-#include "daemon/live/region_codec.h"
+#include "daemon/live/region_desk.h"
 #include "daemon/live/state_folder.h"
 #include "daemon/live/store_pool.h"
 #include "uplink/outbox.h"
@@ -51,11 +49,13 @@ class LiveLoop {
 
   const adapt::Engine& engine() const { return engine_; }
   /// Asked regions whose answer has not come. For tests; of the loop's thread.
-  std::int64_t unanswered() const { return open_regions(); }
+  std::int64_t unanswered() const { return desk_.open(); }
 
  private:
+  DeskParts desk_parts();
   void take_up_memory();
   bool first_model();
+  std::optional<adapt::TrainReport> warm_up_slice(adapt::Engine& warm);
   bool wait_for_frames(std::size_t at_least);
   bool wait_for_new_frames(std::uint64_t more);
   void rest();
@@ -69,9 +69,6 @@ class LiveLoop {
   bool nothing_chosen() const;
   std::optional<std::int64_t> wait_for_allowance();
   std::int64_t worth_a_round(const AskLimits& limits) const;
-  std::int64_t late_answers();
-  std::int64_t open_regions() const;
-  bool given_up(const PendingRegion& region) const;
   bool queue_regions();
   bool wait_for_labels();
   bool merge();
@@ -87,11 +84,7 @@ class LiveLoop {
   enum class Extent { all, memory };
   void save(Extent extent);
 
-  std::vector<adapt::RegionLabel> returned_labels();
-  bool code_regions(std::span<const std::uint64_t> ids);
-  void mark_asked_frames();
-  std::string record_of(const adapt::JudgeReport& judged) const;
-  void close_unanswerable(std::set<std::string>& open);
+  std::string record_line(const adapt::JudgeReport& judged) const;
   void show(const std::string& phase, const std::string& message = {});
   bool stopping() const { return stop_.stop_requested(); }
 
@@ -102,11 +95,9 @@ class LiveLoop {
   bool has_model_ = false;
   Place place_;
   AskBudget budget_;
-  std::uint64_t late_revision_ = 0;  // of the outbox, when late_answers_ was counted
-  std::int64_t late_after_row_ = -1, late_answers_ = 0;
+  RegionDesk desk_;
   Publication publication_;
   std::chrono::steady_clock::time_point describe_next_{};
-  std::vector<uplink::OutboundItem> items_;  // coded and not yet queued
   LoopStatus shown_;
 };
 

@@ -25,7 +25,7 @@ bool LiveLoop::ask() {
         continue;
       }
     }
-    if (!code_regions(chosen)) return false;
+    if (!desk_.code(chosen)) return false;
     budget_.spend(static_cast<std::int64_t>(chosen.size()));
     place_.stage = Stage::wait;
     save(Extent::memory);
@@ -75,11 +75,12 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
     const auto pace = parts_.pace.get();
     const auto limits = ask_limits(pace);
     const std::int64_t may = budget_.available(limits, parts_.now());
-    const std::int64_t room = pace.max_pending - open_regions();
+    const std::int64_t room = pace.max_pending - desk_.open();
     const std::int64_t worth = worth_a_round(limits);
     const std::int64_t least_room = std::min(worth, pace.max_pending);
     if (room >= least_room && (may < 0 || may >= worth)) return may < 0 ? room : std::min(room, may);
-    if (late_answers() >= std::max<std::int64_t>(1, std::min<std::int64_t>(worth, place_.pending.size())))
+    if (desk_.late_answers() >=
+        std::max<std::int64_t>(1, std::min<std::int64_t>(worth, place_.pending.size())))
       return 0;
     show("waiting", room < least_room
                         ? "loop.max_pending regions have no answer yet: new ones are asked when some return"
@@ -87,17 +88,6 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
     rest();
   }
   return std::nullopt;
-}
-
-/// Unanswered regions that are still waited for.
-std::int64_t LiveLoop::open_regions() const {
-  return std::count_if(place_.pending.begin(), place_.pending.end(),
-                       [&](const PendingRegion& region) { return !given_up(region); });
-}
-
-bool LiveLoop::given_up(const PendingRegion& region) const {
-  const double days = parts_.pace.get().give_up_after_days;
-  return days > 0 && budget_.clock_s() - region.asked_s > days * 86'400;
 }
 
 /// So many allowed regions begin a round: a fuller one teaches more for the same training.
@@ -108,45 +98,18 @@ std::int64_t LiveLoop::worth_a_round(const AskLimits& limits) const {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(a_day > 0 ? std::min(a_day, worth) : worth));
 }
 
-/// Answers in the inbox that no round has merged yet. Looks only when the outbox has changed.
-std::int64_t LiveLoop::late_answers() {
-  if (place_.pending.empty()) return 0;
-  const std::uint64_t revision = parts_.outbox.revision();
-  if (revision != late_revision_ || late_after_row_ != place_.merged_row) {
-    late_revision_ = revision;
-    late_after_row_ = place_.merged_row;
-    late_answers_ = static_cast<std::int64_t>(parts_.outbox.labels_after(place_.merged_row).size());
-  }
-  return late_answers_;
-}
-
 /// Puts the saved choice into the outbox: all of it in one transaction, or what an earlier run put there.
 bool LiveLoop::queue_regions() {
-  std::vector<std::uint64_t> of_this_round;
-  bool queued = false;
-  for (const auto& region : place_.pending) {
-    if (region.round != place_.round) continue;
-    of_this_round.push_back(region.id);
-    queued = queued || parts_.outbox.request(region.digest).has_value();
+  if (desk_.must_code_again()) {
+    if (!desk_.code_again()) return false;
+    save(Extent::memory);
   }
-  if (queued || of_this_round.empty()) {
-    items_.clear();
-  } else if (items_.empty()) {
-    std::erase_if(place_.pending, [&](const PendingRegion& region) { return region.round == place_.round; });
-    if (!code_regions(of_this_round)) return false;
-    save(Extent::memory);  // coded anew: the digests may differ where a picture came out with other bits
-  }
-  while (!items_.empty()) {
-    if (parts_.outbox.add(items_) == uplink::StoreOutcome::done) {
-      spdlog::info("round {}: {} regions queued", place_.round, items_.size());
-      items_.clear();
-      break;
-    }
+  while (desk_.queue() != uplink::StoreOutcome::done) {
     show("proposing", "the disk is full: regions wait to be queued");
     rest();
     if (stopping()) return false;
   }
-  mark_asked_frames();
+  desk_.mark_frames();
   return true;
 }
 

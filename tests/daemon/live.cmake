@@ -5,7 +5,7 @@ driftloop_test(daemon_live_parts_test LABEL unit
           ${CMAKE_CURRENT_LIST_DIR}/live_capture_test.cpp ${CMAKE_CURRENT_LIST_DIR}/ask_budget_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/publication_test.cpp ${CMAKE_CURRENT_LIST_DIR}/stage_plan_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/options_check_test.cpp ${CMAKE_CURRENT_LIST_DIR}/options_json_test.cpp
-          ${CMAKE_CURRENT_LIST_DIR}/status_report_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/status_report_test.cpp ${CMAKE_CURRENT_LIST_DIR}/region_desk_test.cpp
   LINKS driftloop::daemon spdlog::spdlog opencv_imgproc opencv_imgcodecs)
 target_compile_definitions(daemon_live_parts_test PRIVATE $<TARGET_PROPERTY:driftloop_daemon,COMPILE_DEFINITIONS>)
 if(TARGET driftloopd)

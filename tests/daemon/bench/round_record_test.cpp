@@ -1,0 +1,77 @@
+// The record that both loops make of a round.
+#include "daemon/round_record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "config/check.h"
+
+namespace driftloop::daemon {
+namespace {
+
+RoundRecord sample() {
+  return {3,
+          420,
+          45'000,
+          690,
+          700,
+          118,
+          1'200'000,
+          34'000,
+          "rolled_back",
+          "why",
+          0.75,
+          0.5,
+          6000,
+          {{"train", 12.5}, {"judge", 0.5}},
+          "models/round_3.safetensors"};
+}
+
+TEST(RoundRecord, IsOneLineThatReadsBack) {
+  const std::string line = encode_record(sample());
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(decode_record(line), sample());
+}
+
+TEST(RoundRecord, KeepsTheKeysThatScriptsRead) {
+  const auto j = nlohmann::json::parse(encode_record(sample()));
+  for (const char* key : {"round", "steps", "labelled_pixels", "regions", "asked_regions", "frames",
+                          "bytes_sent", "bytes_received", "verdict", "guard_note", "live_score",
+                          "candidate_score", "guard_pixels", "seconds", "weights"})
+    EXPECT_TRUE(j.contains(key)) << key;
+  EXPECT_EQ(j.size(), 15u);
+}
+
+TEST(RoundRecord, WhatIsNoRecordIsOneLineOfError) {
+  for (const char* line : {"", "{}", "[1]", "{\"round\": \"three\"}"}) {
+    try {
+      decode_record(line);
+      ADD_FAILURE() << line;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("not the record of a round"));
+    }
+  }
+}
+
+TEST(RoundRecord, TheReportShowsTheGuardOnlyWhereItCompared) {
+  const Round round = report_round(sample());
+  EXPECT_EQ(round.round, 3);
+  EXPECT_EQ(round.labelled_pixels, 45'000);
+  EXPECT_EQ(round.regions, 690);
+  EXPECT_EQ(round.frames, 118);
+  EXPECT_EQ(round.bytes_sent, 1'200'000);
+  EXPECT_EQ(round.steps, 420);
+  EXPECT_EQ(round.seconds, sample().seconds);
+  EXPECT_EQ(round.guard, Guard::rolled_back);
+  EXPECT_EQ(round.guard_note, "why");
+  RoundRecord unguarded = sample();
+  unguarded.verdict = "promoted";
+  unguarded.guard_pixels = 0;
+  EXPECT_EQ(report_round(unguarded).guard, Guard::none);
+  EXPECT_EQ(report_round(unguarded).guard_note, "");
+}
+
+}  // namespace
+}  // namespace driftloop::daemon
