@@ -89,8 +89,10 @@ json results_table(const Report& report, const std::vector<ArmView>& arms) {
   json out = table({head("Arm")});
   for (int number : numbers)
     out["heads"].push_back(head("R" + std::to_string(number), "mIoU in % after this round"));
-  for (const auto& [text, help] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"Of full", "last mIoU as a share of full supervision"},
+  const Arm* ceiling = find_arm(report, Role::ceiling);
+  const std::string of_ceiling = "last mIoU as a share of " + (ceiling ? title_of(*ceiling) : "a ceiling");
+  for (const auto& [text, help] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"Of ceiling", of_ceiling},
            {"Pixels", "labelled pixels"},
            {"Of pool", "labelled pixels as a share of the pool"},
            {"Regions", "labelled regions"},
@@ -99,7 +101,6 @@ json results_table(const Report& report, const std::vector<ArmView>& arms) {
            {"Steps", "optimiser steps on the target"},
            {"Time", "all rounds"}})
     out["heads"].push_back(head(text, help));
-  const Arm* ceiling = find_arm(report, Role::ceiling);
   for (const ArmView& view : arms) {
     const Round last = view.arm->rounds.empty() ? Round{} : view.arm->rounds.back();
     json line = row(view.title, view.colour);

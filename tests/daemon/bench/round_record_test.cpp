@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/check.h"
+#include "daemon/judged.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -71,6 +72,23 @@ TEST(RoundRecord, TheReportShowsTheGuardOnlyWhereItCompared) {
   unguarded.guard_pixels = 0;
   EXPECT_EQ(report_round(unguarded).guard, Guard::none);
   EXPECT_EQ(report_round(unguarded).guard_note, "");
+}
+
+TEST(GuardNote, SaysOfALowerCandidateWhetherByMoreThanIsAllowed) {
+  using adapt::Verdict;
+  adapt::JudgeReport judged{Verdict::promoted, 0.962, 0.955, 0.004, 1200};
+  EXPECT_EQ(
+      guard_note(judged),
+      "guard pixels right: live 96.2 %, candidate 95.5 % (s.e. 0.4, 1200 pixels): lower, but by no more than "
+      "is allowed");
+  judged.verdict = Verdict::rolled_back;
+  judged.candidate_score = 0.8;
+  EXPECT_THAT(guard_note(judged), testing::EndsWith("pixels): lower by more than is allowed"));
+  judged.verdict = Verdict::promoted;
+  judged.candidate_score = 0.97;
+  EXPECT_THAT(guard_note(judged), testing::EndsWith("(s.e. 0.4, 1200 pixels)"));
+  judged = {Verdict::promoted, 0, 0, 0, 0};
+  EXPECT_EQ(guard_note(judged), "no guard set: every candidate goes live");
 }
 
 }  // namespace
