@@ -88,7 +88,7 @@ Picture lesson_picture(const FrameStory& story, const Lesson& lesson, std::size_
   const cv::Mat in_region = cv::Mat(lesson.region.size(), CV_8UC1, cv::Scalar(255));
   const int said = commonest(story.before(lesson.region), in_region);
   Picture picture;
-  picture.title = "What the loop changed, and a region that taught it";
+  picture.title = "What the loop changed, and a region that it asked about there";
   picture.caption =
       "Frame " + story.id + ", the one of " + std::to_string(frames_looked_at) +
       " looked at in which most pixels of one class changed for the better. " + count(lesson.put_right) +

@@ -1,4 +1,6 @@
-// The first picture of a report: what the loop changed in one frame, and a region that taught it.
+// The first picture of a report: what the loop changed in one frame, and a region that it asked about
+// there. A region may be one that is held out to judge by, so the picture does not say that it taught
+// anything.
 #pragma once
 #include <opencv2/core.hpp>
 #include <optional>

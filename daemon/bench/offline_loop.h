@@ -36,9 +36,9 @@ void fill_scores(const adapt::Evaluation& evaluation, Round& round);
 /// The head of a report: everything but arms and pictures.
 Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command);
 
-/// What the loop changed and a region that taught it, then rows of pictures: frame, prediction before (source
-/// weights) and after (`after` weights), score map, regions asked, labels, truth. `engine_options` are those
-/// of the arm whose regions are shown.
+/// What the loop changed and a region that it asked about, then rows of pictures: frame, prediction before
+/// (source weights) and after (`after` weights), score map, regions asked, labels, truth. `engine_options`
+/// are those of the arm whose regions are shown.
 struct PictureRequest {
   std::filesystem::path before, after;
   std::vector<adapt::Region> asked;  // frame ids as in the target data set
