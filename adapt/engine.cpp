@@ -7,6 +7,7 @@
 #include "adapt/data/augment.h"
 #include "adapt/engine_impl.h"
 #include "adapt/eval/evaluate.h"
+#include "adapt/eval/norm_estimate.h"
 #include "adapt/model/weights.h"
 #include "adapt/out_of_memory.h"
 #include "config/check.h"
@@ -19,7 +20,7 @@ namespace driftloop::adapt {
 namespace {
 
 // Uses of randomness, for config::mixed_seed.
-constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4, kMix = 5;
+constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4, kMix = 5, kNorm = 6;
 
 }  // namespace
 
@@ -62,6 +63,11 @@ void Engine::Impl::note_looked_at(const std::vector<PoolFrame>& frames) {
   std::set<std::string> there;
   for (const auto& frame : pool.frames()) there.insert(frame.id);
   std::erase_if(looked_at, [&](const std::string& id) { return !there.contains(id); });
+}
+
+void Engine::Impl::fit_norm() {
+  if (options.norm_frames > 0)
+    estimate_norm(*live.placed(), pool, options.norm_frames, config::mixed_seed(seed, kNorm));
 }
 
 bool Engine::Impl::with_memory(const std::function<void()>& work) {
@@ -128,7 +134,8 @@ TrainReport Engine::train(const TrainRequest& request) {
     s.batch_share.count_good_step();
     if (!losses->finite) {
       if (++report.bad_steps <= patience) continue;
-      report.out_of_memory = !s.with_memory([&] { s.trainer.restart_from(s.live.placed()->net()); });
+      report.out_of_memory =
+          !s.with_memory([&] { s.trainer.restart_from(s.live.placed()->net(), EmaStart::warm); });
       report.gave_up = true;
       break;
     }
@@ -228,6 +235,7 @@ JudgeReport Engine::judge() try {
   Impl& s = *impl_;
   const auto promote = [&] {
     s.set_live([&](SegmentationNet& live) { copy_weights(s.trainer.teacher()->net(), live); });
+    s.fit_norm();
     return Verdict::promoted;
   };
   JudgeReport report;
@@ -255,7 +263,7 @@ JudgeReport Engine::judge() try {
   if (sum / count + report.standard_error >= -s.options.guard.tolerance) {
     report.verdict = promote();
   } else {
-    s.trainer.restart_from(s.live.placed()->net());
+    s.trainer.restart_from(s.live.placed()->net(), EmaStart::warm);
     report.verdict = Verdict::rolled_back;
   }
   return report;

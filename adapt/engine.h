@@ -85,6 +85,10 @@ struct LabelTotals {
   std::int64_t asked_frames = 0;
 };
 
+/// How the teacher follows after weights were loaded: at the full decay, because they have learnt already, or
+/// quickly at first, because parts of them are fresh (a backbone of ImageNet under a new head).
+enum class EmaStart { warm, fresh };
+
 struct Loaded {
   bool found = false;
   bool spare_live = false;  // the live model is the one of the spare file
@@ -162,7 +166,7 @@ class Engine {
   const std::string& note() const;
 
   /// Live, teacher and student become the weights of a file of Model::save(). Throws Error.
-  void load_weights(const std::filesystem::path& file);
+  void load_weights(const std::filesystem::path& file, EmaStart start = EmaStart::warm);
 
  private:
   struct Impl;

@@ -183,11 +183,12 @@ const std::string& Engine::note() const {
   return impl_->note;
 }
 
-void Engine::load_weights(const std::filesystem::path& file) {
+void Engine::load_weights(const std::filesystem::path& file, EmaStart start) {
   needing_memory("load " + file.string(), impl_->device, [&] {
     const TensorFile content = read_safetensors(file);
     impl_->set_live([&](SegmentationNet& live) { get_net(content, "", file, live); });
-    impl_->trainer.restart_from(impl_->live.placed()->net());
+    impl_->trainer.restart_from(impl_->live.placed()->net(), start);
+    impl_->fit_norm();
   });
 }
 

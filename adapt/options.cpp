@@ -30,6 +30,9 @@ void describe(config::Fields& f, TrainOptions& o) {
           "the rate is rate x (1 - step / horizon_steps)^this, down to min_rate_share");
   f.field("min_rate_share", o.min_rate_share, {0, 1},
           "the rate never falls below this share of itself: a vehicle never stops learning; 0 = the paper");
+  f.field(
+      "ramp_steps", o.ramp_steps, {0, 1'000'000},
+      "training steps over which the rate rises from nothing at the beginning; for weights that begin fresh");
   f.field("horizon_steps", o.horizon_steps, {0, 100'000'000},
           "length of the schedule in steps, over all rounds; 0 = constant rate");
   f.field("batch_source", o.batch_source, {0, 256}, "labelled source images per step");
@@ -44,6 +47,8 @@ void describe(config::Fields& f, TrainOptions& o) {
           "a step learns from its hard pixels: true-class probability at most this, or among ohem_min_kept");
   f.field("ohem_min_kept", o.ohem_min_kept, {1, 100'000'000},
           "so many hardest pixels of a step are learned from, hard or not");
+  f.field("class_balance", o.class_balance, {0, 1},
+          "labelled pixels count by (share of their class)^-this: 0 as in the paper, 0.5 helps rare classes");
   f.field("ema_decay", o.ema_decay, {0, 0.99999},
           "the teacher's weights are a mean of the student's: share that stays in each step");
   f.field("max_bad_steps", o.max_bad_steps, {0, 1'000'000},
@@ -58,6 +63,9 @@ void describe(config::Fields& f, SelfTrainOptions& o) {
            "which pseudo-labels go: the most uncertain (paper) or the least, as the released code does");
   f.field("drop_percent", o.drop_percent, {0, 99},
           "percent of pixels whose pseudo-label is dropped at the start; falls to 0 at the horizon");
+  f.field(
+      "least_confidence", o.least_confidence, {0, 1},
+      "a pseudo-label less sure than this is dropped: an unsure teacher would teach as loudly as a sure one");
   f.field("confidence_power", o.confidence_power, {0, 8}, "each pixel counts by its confidence^this");
   f.field("cutmix_share", o.cutmix_share, {0, 0.95}, "share of the area in the pasted box; 0 = no CutMix");
   f.field("before_labels", o.before_labels,
@@ -81,6 +89,9 @@ void describe(config::Fields& f, EngineOptions& o) {
            "the target's classes; source labels are folded into them");
   f.field("device", o.device, "cpu, cuda, cuda:1 (the second GPU), or auto = cuda where there is a GPU");
   f.field("threads", o.threads, {0, 1024}, "CPU threads of LibTorch; 0 = its own choice");
+  f.field("norm_frames", o.norm_frames, {0, 100'000},
+          "frames of the pool on which the batch-norm statistics of the live model are taken anew when it is "
+          "loaded or promoted (AdaBN): good without target labels; 0 = those of training");
   f.section("model", o.model, "the net that learns");
   f.section("input", o.input, "sizes and augmentation");
   f.section("train", o.train, "supervised training: optimiser, schedule, batches, losses");

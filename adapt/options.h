@@ -31,12 +31,14 @@ struct TrainOptions {
   double poly_power = 0.9;
   double min_rate_share = 0.05;
   int horizon_steps = 0;
+  int ramp_steps = 0;
   int batch_source = 2;
   int batch_target = 2;
   double target_weight = 1;
   double aux_weight = 0.4;
   double ohem_threshold = 0.7;
   int ohem_min_kept = 100'000;
+  double class_balance = 0;
   double ema_decay = 0.99;
   int max_bad_steps = 20;
 };
@@ -46,7 +48,8 @@ struct SelfTrainOptions {
   double weight = 1;
   int batch = 2;
   std::string rule = "paper";
-  double drop_percent = 20;     // a_0
+  double drop_percent = 20;  // a_0
+  double least_confidence = 0;
   double confidence_power = 2;  // gamma
   double cutmix_share = 0.5;
   bool before_labels = false;
@@ -66,6 +69,7 @@ struct EngineOptions {
   std::string label_space = "cityscapes19";
   std::string device = "auto";
   int threads = 0;
+  int norm_frames = 0;
   ModelOptions model;
   InputOptions input;
   TrainOptions train;

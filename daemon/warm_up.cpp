@@ -1,5 +1,9 @@
 #include "daemon/warm_up.h"
 
+#include <cstdlib>
+#include <vector>
+
+#include "adapt/model/import.h"
 #include "config/check.h"
 
 namespace driftloop::daemon {
@@ -20,7 +24,32 @@ void require_learning(const WarmUp& plan, const adapt::TrainReport& report) {
     throw Error("nothing to warm up on: engine.train.batch_source is 0");
 }
 
+/// A net with the published weights, and the head fresh.
+void start_from(const WarmUp& plan, const adapt::EngineOptions& options, adapt::Engine& engine) {
+  const std::filesystem::path scratch = plan.weights.string() + ".start";
+  adapt::import_weights({find_start(plan.start), adapt::spec_of(options), plan.seed, ""}, scratch);
+  engine.load_weights(scratch, adapt::EmaStart::fresh);
+  std::filesystem::remove(scratch);
+}
+
 }  // namespace
+
+std::filesystem::path find_start(const std::string& start) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(start, error)) return start;
+  std::vector<std::filesystem::path> folders;
+  if (const char* own = std::getenv("DRIFTLOOP_WEIGHTS")) folders.emplace_back(own);
+  folders.insert(folders.end(), {DRIFTLOOP_SOURCE_WEIGHTS, DRIFTLOOP_INSTALLED_WEIGHTS});
+  std::string looked_at;
+  for (const auto& folder : folders)
+    for (const char* ending : {".safetensors", ".pth"}) {
+      const auto file = folder / (start + ending);
+      if (std::filesystem::is_regular_file(file, error)) return file;
+      looked_at += (looked_at.empty() ? "" : ", ") + file.string();
+    }
+  throw Error("no weights '" + start + "' to start from (looked for " + looked_at +
+              "): run scripts/setup.sh, give a file, or leave start empty to train from nothing");
+}
 
 bool warm_up(const WarmUp& plan, const std::function<void(adapt::Engine&)>& resume,
              const std::function<std::optional<adapt::TrainReport>(adapt::Engine&)>& train) {
@@ -30,6 +59,7 @@ bool warm_up(const WarmUp& plan, const std::function<void(adapt::Engine&)>& resu
   NoFrames no_frames;
   adapt::Engine engine(options, plan.source, no_frames, plan.seed);
   if (resume) resume(engine);
+  if (engine.step() == 0 && !plan.start.empty()) start_from(plan, options, engine);
   while (engine.step() < plan.steps) {
     const auto report = train(engine);
     if (!report) return false;

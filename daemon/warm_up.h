@@ -18,7 +18,13 @@ struct WarmUp {
   std::uint64_t seed = 0;
   std::int64_t steps = 0;
   std::filesystem::path weights;  // where the model goes
+  std::string start = {};         // see find_start(); "" = from nothing
 };
+
+/// Where published weights to start from are: `start` is a file (.safetensors or .pth) or a name, as
+/// "efficientnet_lite0", which is looked for in $DRIFTLOOP_WEIGHTS, where scripts/setup.sh puts it, and where
+/// it is installed. Throws Error that names all of them.
+std::filesystem::path find_start(const std::string& start);
 
 /// Trains until all steps are done and writes the weights of what was learnt. `train` does them all or a
 /// slice and reports it, or nothing at a stop; `resume` may load what an earlier run saved. False at a stop.

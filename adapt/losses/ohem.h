@@ -13,8 +13,9 @@ struct OhemOptions {
 };
 
 /// Cross entropy over the hard pixels of (N, C, H, W) logits against (N, H, W) int64 labels, 255 ignored:
-/// mean over those kept. Zero (with a gradient of zero) when no pixel is labelled.
-torch::Tensor ohem_cross_entropy(const torch::Tensor& logits_nchw, const torch::Tensor& label_nhw,
-                                 const OhemOptions& options);
+/// mean over those kept, each times `weight_c` of its class where that is given. Zero (with a gradient of
+/// zero) when no pixel is labelled.
+at::Tensor ohem_cross_entropy(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
+                              const OhemOptions& options, const at::Tensor& weight_c = {});
 
 }  // namespace driftloop::adapt

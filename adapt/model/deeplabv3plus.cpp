@@ -16,13 +16,13 @@ struct AsppImpl : nn::Module {
   AsppImpl(int in, int channels, int rate) {
     pooled =
         register_module("conv1", nn::Sequential(nn::AdaptiveAvgPool2d(1), conv(in, channels, 1, 1, false),
-                                                nn::BatchNorm2d(channels), nn::ReLU()));
+                                                Norm(channels, NormOptions{}), nn::ReLU()));
     for (int branch = 0; branch < 4; ++branch) {
       const auto convolution =
           branch == 0 ? conv(in, channels, 1, 1, false) : conv(in, channels, 3, rate * branch, false);
       branches[static_cast<std::size_t>(branch)] =
           register_module("conv" + std::to_string(branch + 2),
-                          nn::Sequential(convolution, nn::BatchNorm2d(channels), nn::ReLU()));
+                          nn::Sequential(convolution, Norm(channels, NormOptions{}), nn::ReLU()));
     }
   }
   torch::Tensor forward(const torch::Tensor& x) {
@@ -37,8 +37,8 @@ struct AsppImpl : nn::Module {
 TORCH_MODULE(Aspp);
 
 nn::Sequential two_layer_head(int in, int hidden, int out, double dropout) {
-  return nn::Sequential(conv(in, hidden, 3, 1, true), nn::BatchNorm2d(hidden), nn::ReLU(),
-                        nn::Dropout2d(dropout), conv(hidden, hidden, 3, 1, true), nn::BatchNorm2d(hidden),
+  return nn::Sequential(conv(in, hidden, 3, 1, true), Norm(hidden, NormOptions{}), nn::ReLU(),
+                        nn::Dropout2d(dropout), conv(hidden, hidden, 3, 1, true), Norm(hidden, NormOptions{}),
                         nn::ReLU(), nn::Dropout2d(dropout), conv(hidden, out, 1, 1, true));
 }
 constexpr std::size_t kLastLayer = 8;  // of two_layer_head: what comes before it are the features
@@ -47,10 +47,11 @@ struct DecoderImpl : nn::Module {
   DecoderImpl(const ModelOptions& o, int low_in, int high_in, int classes) {
     const int width = scaled_channels(kHeadChannels, o.width);
     low_conv = register_module(
-        "low_conv", nn::Sequential(conv(low_in, width, 1, 1, true), nn::BatchNorm2d(width), nn::ReLU()));
+        "low_conv", nn::Sequential(conv(low_in, width, 1, 1, true), Norm(width, NormOptions{}), nn::ReLU()));
     aspp = register_module("aspp", Aspp(high_in, width, o.aspp_rate));
-    head = register_module("head", nn::Sequential(conv(5 * width, width, 3, 1, false), nn::BatchNorm2d(width),
-                                                  nn::ReLU(), nn::Dropout2d(o.dropout)));
+    head = register_module(
+        "head", nn::Sequential(conv(5 * width, width, 3, 1, false), Norm(width, NormOptions{}), nn::ReLU(),
+                               nn::Dropout2d(o.dropout)));
     classifier = register_module("classifier", two_layer_head(2 * width, width, classes, o.dropout));
     representation = register_module("representation", two_layer_head(2 * width, width, width, o.dropout));
   }
@@ -62,9 +63,9 @@ TORCH_MODULE(Decoder);
 struct AuxiliaryImpl : nn::Module {
   AuxiliaryImpl(const ModelOptions& o, int in, int classes) {
     const int width = scaled_channels(kHeadChannels, o.width);
-    aux =
-        register_module("aux", nn::Sequential(conv(in, width, 3, 1, true), nn::BatchNorm2d(width), nn::ReLU(),
-                                              nn::Dropout2d(o.dropout), conv(width, classes, 1, 1, true)));
+    aux = register_module("aux",
+                          nn::Sequential(conv(in, width, 3, 1, true), Norm(width, NormOptions{}), nn::ReLU(),
+                                         nn::Dropout2d(o.dropout), conv(width, classes, 1, 1, true)));
   }
   nn::Sequential aux{nullptr};
 };

@@ -38,7 +38,7 @@ class PlacedNet {
   at::Tensor frame_feature(const cv::Mat& image_rgb) const;
   /// (H, W) class ids -> 8UC1 trainIds, folded into the label space.
   cv::Mat folded(const at::Tensor& ids_hw) const;
-  cv::Mat label(const cv::Mat& image_rgb) const { return folded(logits(image_rgb).argmax(0)); }
+  cv::Mat label(const cv::Mat& image_rgb) const { return folded(std::get<1>(logits(image_rgb).max(0))); }
 
  private:
   NetOutput run(const cv::Mat& image_rgb, Outputs outputs) const;

@@ -29,9 +29,9 @@ struct BlockOptions {
 struct BasicBlockImpl : nn::Module {
   explicit BasicBlockImpl(const BlockOptions& o)
       : conv1(register_module("conv1", conv3x3(o.in, o.planes, o.stride, o.dilation))),
-        bn1(register_module("bn1", nn::BatchNorm2d(o.planes))),
+        bn1(register_module("bn1", Norm(o.planes, NormOptions{}))),
         conv2(register_module("conv2", conv3x3(o.planes, o.planes, 1, o.dilation))),
-        bn2(register_module("bn2", nn::BatchNorm2d(o.planes))) {
+        bn2(register_module("bn2", Norm(o.planes, NormOptions{}))) {
     if (o.downsample) downsample = register_module("downsample", o.downsample);
   }
   torch::Tensor forward(const torch::Tensor& x) {
@@ -40,9 +40,9 @@ struct BasicBlockImpl : nn::Module {
     return torch::relu_(y.add_(downsample ? downsample->forward(x) : x));
   }
   nn::Conv2d conv1;
-  nn::BatchNorm2d bn1;
+  Norm bn1;
   nn::Conv2d conv2;
-  nn::BatchNorm2d bn2;
+  Norm bn2;
   nn::Sequential downsample{nullptr};
 };
 TORCH_MODULE(BasicBlock);
@@ -52,11 +52,11 @@ constexpr int kExpansion = 4;
 struct BottleneckImpl : nn::Module {
   explicit BottleneckImpl(const BlockOptions& o)
       : conv1(register_module("conv1", conv1x1(o.in, o.planes, 1))),
-        bn1(register_module("bn1", nn::BatchNorm2d(o.planes))),
+        bn1(register_module("bn1", Norm(o.planes, NormOptions{}))),
         conv2(register_module("conv2", conv3x3(o.planes, o.planes, o.stride, o.dilation))),
-        bn2(register_module("bn2", nn::BatchNorm2d(o.planes))),
+        bn2(register_module("bn2", Norm(o.planes, NormOptions{}))),
         conv3(register_module("conv3", conv1x1(o.planes, o.planes * kExpansion, 1))),
-        bn3(register_module("bn3", nn::BatchNorm2d(o.planes * kExpansion))) {
+        bn3(register_module("bn3", Norm(o.planes * kExpansion, NormOptions{}))) {
     if (o.downsample) downsample = register_module("downsample", o.downsample);
   }
   torch::Tensor forward(const torch::Tensor& x) {
@@ -66,11 +66,11 @@ struct BottleneckImpl : nn::Module {
     return torch::relu_(y.add_(downsample ? downsample->forward(x) : x));
   }
   nn::Conv2d conv1;
-  nn::BatchNorm2d bn1;
+  Norm bn1;
   nn::Conv2d conv2;
-  nn::BatchNorm2d bn2;
+  Norm bn2;
   nn::Conv2d conv3;
-  nn::BatchNorm2d bn3;
+  Norm bn3;
   nn::Sequential downsample{nullptr};
 };
 TORCH_MODULE(Bottleneck);
@@ -102,9 +102,9 @@ ResNetImpl::ResNetImpl(const ResNetOptions& options) {
   const int half = scaled_channels(64, options.width), full = scaled_channels(128, options.width);
   stem_ = register_module(
       "conv1", nn::Sequential(nn::Conv2d(nn::Conv2dOptions(3, half, 3).stride(2).padding(1).bias(false)),
-                              nn::BatchNorm2d(half), nn::ReLU(), conv3x3(half, half, 1, 1),
-                              nn::BatchNorm2d(half), nn::ReLU(), conv3x3(half, full, 1, 1)));
-  bn1_ = register_module("bn1", nn::BatchNorm2d(full));
+                              Norm(half, NormOptions{}), nn::ReLU(), conv3x3(half, half, 1, 1),
+                              Norm(half, NormOptions{}), nn::ReLU(), conv3x3(half, full, 1, 1)));
+  bn1_ = register_module("bn1", Norm(full, NormOptions{}));
   in_channels_ = full;
   for (int layer = 0; layer < 4; ++layer) {
     const bool dilate = layer == 3 || (layer == 2 && options.output_stride == 8);
@@ -134,7 +134,7 @@ nn::Sequential ResNetImpl::make_layer(const ResNetOptions& options, int layer, b
     BlockOptions o{in_channels_, planes, block == 0 ? stride : 1,
                    (block == 0 ? first_dilation : dilation_) * grid(block), nn::Sequential{nullptr}};
     if (block == 0 && (stride != 1 || in_channels_ != out))
-      o.downsample = nn::Sequential(conv1x1(in_channels_, out, stride), nn::BatchNorm2d(out));
+      o.downsample = nn::Sequential(conv1x1(in_channels_, out, stride), Norm(out, NormOptions{}));
     if (options.shape.bottleneck)
       blocks->push_back(Bottleneck(o));
     else

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 
+#include "adapt/model/norm.h"
 #include "adapt/torch.h"
 
 namespace driftloop::adapt {
@@ -35,7 +36,7 @@ class ResNetImpl : public torch::nn::Module {
   int dilation_ = 1;
   std::array<int, 4> channels_{};
   torch::nn::Sequential stem_{nullptr};
-  torch::nn::BatchNorm2d bn1_{nullptr};
+  Norm bn1_{nullptr};
   std::array<torch::nn::Sequential, 4> layers_{torch::nn::Sequential{nullptr}, torch::nn::Sequential{nullptr},
                                                torch::nn::Sequential{nullptr},
                                                torch::nn::Sequential{nullptr}};

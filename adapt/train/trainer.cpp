@@ -68,8 +68,11 @@ double Trainer::progress() const {
 }
 
 double Trainer::rate_share() const {
-  if (train_.horizon_steps == 0) return 1;
-  return std::max(std::pow(1 - progress(), train_.poly_power), train_.min_rate_share);
+  const double ramp = train_.ramp_steps == 0
+                          ? 1
+                          : std::min(1.0, static_cast<double>(steps_) / train_.ramp_steps);  // from 1 on
+  if (train_.horizon_steps == 0) return ramp;
+  return ramp * std::max(std::pow(1 - progress(), train_.poly_power), train_.min_rate_share);
 }
 
 StepLosses Trainer::step(const Batch& batch, config::Random& random) {
@@ -96,6 +99,8 @@ PseudoBatch Trainer::teach(const Batch& batch, at::Tensor& strong_nhwc, config::
   const auto labels = make_pseudo_labels(prob, dropped_percent(progress(), selftrain_.drop_percent),
                                          pseudo_label_rule(selftrain_.rule));
   PseudoBatch pseudo{labels.label_nhw, labels.confidence_nhw};
+  if (selftrain_.least_confidence > 0)
+    pseudo.label_nhw.masked_fill_(pseudo.confidence_nhw < selftrain_.least_confidence, config::kIgnore);
   strong_nhwc = batch.strong_image.to(device_).clone();
   cutmix(strong_nhwc, pseudo, selftrain_.cutmix_share, random);
   return pseudo;
@@ -149,14 +154,14 @@ void Trainer::move_teacher() {
   teacher_->touched();
 }
 
-void Trainer::restart_from(const SegmentationNet& weights) {
+void Trainer::restart_from(const SegmentationNet& weights, EmaStart start) {
   auto fresh = std::make_unique<Optimiser>(*student_, train_);  // first, because it may find no memory
   copy_weights(weights, *student_);
   copy_weights(weights, teacher_->net());
   teacher_->touched();
   optimiser_ = std::move(fresh);
   optimiser_->drop_gradients();
-  warm_ = true;
+  warm_ = start == EmaStart::warm;
   torn_ = false;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "adapt/data/batch.h"
+#include "adapt/engine.h"
 #include "adapt/files/safetensors.h"
 #include "adapt/losses/loss.h"
 #include "adapt/model/placed_net.h"
@@ -45,9 +46,8 @@ class Trainer {
   /// What save() writes at most: the nets and the optimiser's memory once it has one.
   std::int64_t state_bytes() const;
 
-  /// Student and teacher become `weights`; the optimiser forgets its momentum, the step count stays. From now
-  /// on the teacher moves at the full decay: what was learnt before is worth keeping.
-  void restart_from(const SegmentationNet& weights);
+  /// Student and teacher become `weights`; the optimiser forgets its momentum, the step count stays.
+  void restart_from(const SegmentationNet& weights, EmaStart start);
 
   /// Everything that a resumed run needs, under the prefixes "student.", "teacher.", "optimiser.", "loss.".
   void save(TensorFile& file) const;

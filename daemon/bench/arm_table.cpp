@@ -16,6 +16,11 @@ void learn_from_source_alone(EngineOptions& o) {
   o.selftrain.weight = 0;
   o.guard.enabled = false;
 }
+void take_target_statistics(EngineOptions& o) {
+  constexpr int kFrames = 96;
+  learn_from_source_alone(o);
+  o.norm_frames = kFrames;
+}
 void learn_without_labels(EngineOptions& o) {
   o.selftrain.before_labels = true;
   o.guard.enabled = false;
@@ -42,6 +47,11 @@ constexpr std::array kControls{
             "Goes on learning from the source data alone, for as many steps, and never from the target: what "
             "every other arm is measured against.",
             Role::start, Labels::none, learn_from_source_alone},
+    Control{
+        "adabn", "target statistics",
+        "As source only, and the statistics of its batch norm are taken anew on the target's images: what "
+        "costs neither labels nor training.",
+        Role::control, Labels::none, take_target_statistics},
     Control{"self_training", "self-training alone",
             "Learns from its own confident predictions on the target, without any human label.", Role::alone,
             Labels::none, learn_without_labels},

@@ -141,9 +141,13 @@ void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
 void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop,
                 const StepProgress& progress) {
   if (fs::exists(weights)) return;
-  const WarmUp plan{warmup_options(options), open_cached(options.source, options.source_split, options),
-                    options.source,          seed,
-                    options.warmup_steps,    weights};
+  const WarmUp plan{warmup_options(options),
+                    open_cached(options.source, options.source_split, options),
+                    options.source,
+                    seed,
+                    options.warmup_steps,
+                    weights,
+                    options.start};
   warm_up(plan, {}, [&](adapt::Engine& engine) {
     const auto report = engine.train(
         {options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});

@@ -5,7 +5,8 @@
 namespace driftloop::daemon {
 
 void describe(config::Fields& f, RunOptions& o) {
-  f.field("title", o.title, "title of the report, for people; the report adds data sets, rounds and budget");
+  f.field("title", o.title,
+          "title of the report, for people; the report adds the data sets, rounds and budget");
   f.field("source", o.source, "labelled data set that is learned first, kind:argument");
   f.field("source_split", o.source_split, "part of the source, as train; empty = its default one");
   f.field(
@@ -13,16 +14,20 @@ void describe(config::Fields& f, RunOptions& o) {
       "data set to adapt to: its images are the pool, its labels go to the oracle alone, which answers for "
       "the lab");
   f.field("target_split", o.target_split, "part of the target; empty = its default one");
-  f.field("target_name", o.target_name,
-          "what the title of the report calls the target; empty = made from the target itself");
+  f.field("target_name", o.target_name, "what the report calls the target; empty = made from its name");
   f.field("eval", o.eval, "labelled data set that every arm is scored on after each round");
   f.field("eval_split", o.eval_split, "part of that data set; empty = its default one");
+  f.field("start", o.start,
+          "published weights that the warm-up begins with: a file (.safetensors, .pth) or a name as "
+          "efficientnet_lite0; empty = from nothing");
+  f.field("warmup_rate", o.warmup_rate, {0, 1}, "learning rate of the warm-up; 0 = that of the rounds");
   f.field("warmup_steps", o.warmup_steps, {1, 10'000'000},
           "supervised steps on the source before the first round; every arm starts from there");
   f.field("rounds", o.rounds, {1, 1000}, "rounds of ask, merge, train, judge");
   f.field("steps_per_round", o.steps_per_round, {1, 10'000'000},
           "training steps a round, the same for every arm");
-  f.field("arms", o.arms, "what is compared; driftloop bench --help lists every arm and what it does");
+  f.field("arms", o.arms,
+          "the ways of running the loop that are compared; driftloop bench --help lists them");
   f.field("jobs", o.jobs, {1, 256}, "arms run side by side, as processes");
   f.section("engine", o.engine, "settings of the learner");
 }
@@ -31,6 +36,7 @@ adapt::EngineOptions warmup_options(const RunOptions& run) {
   adapt::EngineOptions options = run.engine;
   options.selftrain.weight = 0;
   options.train.horizon_steps = run.warmup_steps;
+  if (run.warmup_rate > 0) options.train.rate = run.warmup_rate;
   options.threads = run.engine.threads * run.jobs;  // the arms' share: nothing runs beside it
   return options;
 }

@@ -19,6 +19,8 @@ struct RunOptions {
   std::string target_name;
   std::string eval = "streetsim:street?frames=60&seed=1002&width=256&height=144";
   std::string eval_split;
+  std::string start;
+  double warmup_rate = 0;
   int warmup_steps = 240;
   int rounds = 3;
   int steps_per_round = 120;

@@ -1,4 +1,5 @@
 #include "adapt/engine.h"
+#include "adapt/files/safetensors.h"
 
 #include <gmock/gmock.h>
 
@@ -397,6 +398,34 @@ TEST_F(EngineTest, TheLiveModelIsWrittenOnceAPromotion) {
   EXPECT_EQ(back.step(), engine.step());
   back.save(state);
   EXPECT_FALSE(make(options).load(state, spare).spare_live) << "the next save makes it whole again";
+}
+
+TEST_F(EngineTest, TheStatisticsOfTheTargetAreTakenWithoutTouchingTheWeights) {
+  EngineOptions options = tiny();
+  options.guard.enabled = false;
+  Engine plain = make(options);
+  plain.train({3});
+  plain.judge();
+  plain.live().save(folder_ / "plain.safetensors");
+  options.norm_frames = 5;
+  Engine fitted = make(options);
+  fitted.load_weights(folder_ / "plain.safetensors");
+  fitted.live().save(folder_ / "fitted.safetensors");
+  const TensorFile before = read_safetensors(folder_ / "plain.safetensors"),
+                   after = read_safetensors(folder_ / "fitted.safetensors");
+  int moved = 0;
+  for (const auto& [name, value] : before.tensors) {
+    const bool same = torch::equal(value, after.tensors.at(name));
+    const bool statistic = name.find("running_") != std::string::npos;
+    EXPECT_TRUE(same || statistic || name.ends_with("num_batches_tracked")) << name;
+    moved += statistic && !same;
+  }
+  EXPECT_GT(moved, 10);
+  Engine again = make(options);
+  again.load_weights(folder_ / "plain.safetensors");
+  EXPECT_EQ(again.live().feature_space(), fitted.live().feature_space())
+      << "the same frames, the same statistics";
+  EXPECT_NE(fitted.candidate().feature_space(), fitted.live().feature_space()) << "what learns keeps its own";
 }
 
 TEST_F(EngineTest, AStopTokenEndsTrainingAtAStep) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "adapt/losses/class_balance.h"
 #include "adapt/losses/consistency.h"
 #include "adapt/losses/ohem.h"
 #include "adapt/model/norm.h"
@@ -42,6 +43,42 @@ TEST(LossTest, GradientsAgreeWithFiniteDifferences) {
             1e-6);
   const PseudoBatch pseudo{label, torch::rand({2, 6, 7}, torch::kFloat64)};
   EXPECT_LT(gradient_error(logits, [&](const auto& x) { return consistency_loss(x, pseudo, 2); }), 1e-6);
+}
+
+TEST(LossTest, ClassesCountByTheirShareAndTheMeanWeightIsOne) {
+  torch::manual_seed(3);
+  const auto logits = torch::randn({2, 19, 6, 8}, torch::kFloat64);
+  auto label = torch::zeros({2, 6, 8}, torch::kInt64);
+  label.index_put_({0, 0}, 255);
+  label.index_put_({1, 0}, 4);  // 8 of 88
+  ClassBalance balance("source", 0.5);
+  const auto weight = balance.weights(label);
+  EXPECT_NEAR((weight[4] / weight[0]).item<double>(), std::sqrt(80.0 / 8), 1e-4);
+  const auto shares = torch::tensor({80.0 / 88, 8.0 / 88});
+  EXPECT_NEAR((shares[0] * weight[0] + shares[1] * weight[4]).item<double>(), 1, 0.02);
+  EXPECT_FALSE(ClassBalance("source", 0).weights(label).defined());
+  TensorFile file;
+  balance.save(file);
+  ClassBalance back("source", 0.5);
+  back.load(file);
+  EXPECT_TRUE(torch::equal(back.weights(label), balance.weights(label)));
+
+  // Brute force.
+  const auto w = weight.to(torch::kFloat64);
+  const auto prob = torch::softmax(logits, 1);
+  double sum = 0;
+  for (int n = 0; n < 2; ++n)
+    for (int y = 0; y < 6; ++y)
+      for (int x = 0; x < 8; ++x) {
+        const auto c = label[n][y][x].item<std::int64_t>();
+        if (c != 255) sum -= w[c].item<double>() * std::log(prob[n][c][y][x].item<double>());
+      }
+  EXPECT_NEAR(ohem_cross_entropy(logits, label, {1, 1}, w).item<double>(), sum / 88, 1e-9);
+  EXPECT_LT(gradient_error(logits,
+                           [&](const auto& x) {
+                             return ohem_cross_entropy(x, label, {0.3, 20}, w);
+                           }),
+            1e-6);
 }
 
 TEST(LossTest, NothingLabelledIsZeroNotNan) {
