@@ -21,10 +21,9 @@ at::Tensor ClassBalance::weights(const at::Tensor& label_nhw) {
       at::histc(label_nhw.to(at::kFloat), config::kClasses, -0.5, config::kClasses - 0.5).to(at::kDouble);
   if (!seen_.defined()) seen_ = at::zeros({config::kClasses}, at::kDouble);
   seen_ = seen_.to(count.device()) + count;
-  const auto share = (seen_ / seen_.sum().clamp_min(1)).clamp_min(kLeastShare);
-  const auto weight = share.pow(-power_);
-  const auto mean = (weight * share).sum() / share.sum();
-  return (weight / mean).to(at::kFloat);
+  const auto share = seen_ / seen_.sum().clamp_min(1);
+  const auto weight = share.clamp_min(kLeastShare).pow(-power_);
+  return (weight / (weight * share).sum().clamp_min(1e-6)).to(at::kFloat);
 }
 
 void ClassBalance::save(TensorFile& file) const {

@@ -5,18 +5,37 @@
 #include "config/label_space.h"
 
 namespace driftloop::adapt {
+namespace {
+
+constexpr std::int64_t kSparse = 4;  // with fewer than one labelled pixel in so many the others are left out
+
+struct Labelled {
+  at::Tensor loss;   // (n) minus the log probability of the true class of each labelled pixel
+  at::Tensor label;  // (n)
+};
+
+Labelled labelled_losses(const at::Tensor& logits_nchw, const at::Tensor& label_nhw) {
+  const auto valid = label_nhw != static_cast<std::int64_t>(config::kIgnore);
+  const auto label = label_nhw.masked_select(valid);
+  if (label.numel() * kSparse < label_nhw.numel()) {
+    const auto at = valid.flatten().nonzero().squeeze(1);
+    const auto rows =
+        logits_nchw.permute({0, 2, 3, 1}).reshape({-1, logits_nchw.size(1)}).index_select(0, at);
+    return {-torch::log_softmax(rows, 1).gather(1, label.unsqueeze(1)).squeeze(1), label};
+  }
+  const auto known = label_nhw.masked_fill(~valid, 0).unsqueeze(1);
+  return {-torch::log_softmax(logits_nchw, 1).gather(1, known).squeeze(1).masked_select(valid), label};
+}
+
+}  // namespace
 
 at::Tensor ohem_cross_entropy(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
                               const OhemOptions& options, const at::Tensor& weight_c) {
-  const auto log_prob = torch::log_softmax(logits_nchw, 1);
-  const auto valid = label_nhw != static_cast<std::int64_t>(config::kIgnore);
-  const auto known = label_nhw.masked_fill(~valid, 0);
-  // Minus the log probability of the true class, where there is one.
-  auto loss = -log_prob.gather(1, known.unsqueeze(1)).squeeze(1).masked_select(valid);
+  auto [loss, label] = labelled_losses(logits_nchw, label_nhw);
   const std::int64_t count = loss.numel();
   if (count == 0) return logits_nchw.sum() * 0;
   const auto prob = (-loss).detach().exp();
-  if (weight_c.defined()) loss = loss * weight_c.index_select(0, known.masked_select(valid));
+  if (weight_c.defined()) loss = loss * weight_c.index_select(0, label);
   if (count < options.min_kept || options.threshold >= 1) return loss.mean();
   const double hardest = std::get<0>(prob.kthvalue(options.min_kept)).item<double>();
   return loss.masked_select(prob <= std::max(options.threshold, hardest)).mean();

@@ -81,6 +81,22 @@ TEST(LossTest, ClassesCountByTheirShareAndTheMeanWeightIsOne) {
             1e-6);
 }
 
+TEST(LossTest, FewLabelledPixelsGiveWhatTheyGiveAmongMany) {
+  torch::manual_seed(9);
+  const auto logits = torch::randn({2, 5, 8, 9}, torch::kFloat64);
+  auto sparse = torch::full({2, 8, 9}, 255, torch::kInt64);
+  sparse.index_put_({1, 3, 4}, 2);
+  sparse.index_put_({0, 7, 0}, 4);
+  const auto log_prob = torch::log_softmax(logits, 1);
+  const double expected = -(log_prob[1][2][3][4] + log_prob[0][4][7][0]).item<double>() / 2;
+  EXPECT_NEAR(ohem_cross_entropy(logits, sparse, {1, 1}).item<double>(), expected, 1e-12);
+  EXPECT_LT(gradient_error(logits,
+                           [&](const auto& x) {
+                             return ohem_cross_entropy(x, sparse, {1, 1});
+                           }),
+            1e-6);
+}
+
 TEST(LossTest, NothingLabelledIsZeroNotNan) {
   const auto logits = torch::randn({1, 5, 4, 4}).requires_grad_();
   const auto none = torch::full({1, 4, 4}, 255, torch::kInt64);

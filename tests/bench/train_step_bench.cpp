@@ -6,12 +6,12 @@
 namespace {
 using namespace driftloop::adapt;
 
-void train_step(benchmark::State& state, double width, int output_stride) {
+void train_step(benchmark::State& state, const char* name, double width, int output_stride) {
   torch::set_num_threads(1);
   const torch::AutoGradMode with_gradients(true);  // the region benchmarks of this program run without
   const std::int64_t height = state.range(0), crop_width = state.range(1);
   ModelSpec spec;
-  spec.net = {"deeplabv3plus_r18", width, output_stride, 3, 0.1};
+  spec.net = {name, width, output_stride, 3, 0.1};
   TrainOptions train;
   train.optimiser = "adamw";
   Trainer trainer(spec, train, {}, torch::kCPU, 1);
@@ -32,15 +32,19 @@ void train_step(benchmark::State& state, double width, int output_stride) {
 
 }  // namespace
 
-BENCHMARK_CAPTURE(train_step, r18_width0 .25_os16, 0.25, 16)
+BENCHMARK_CAPTURE(train_step, r18_quarter_os16, "deeplabv3plus_r18", 0.25, 16)
     ->Name("train_step/r18/width:0.25/stride:16")
     ->Args({128, 192})
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(train_step, r18_width0 .25_os8, 0.25, 8)
+BENCHMARK_CAPTURE(train_step, r18_quarter_os8, "deeplabv3plus_r18", 0.25, 8)
     ->Name("train_step/r18/width:0.25/stride:8")
     ->Args({128, 192})
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(train_step, r18_width1_os16, 1.0, 16)
+BENCHMARK_CAPTURE(train_step, r18_os16, "deeplabv3plus_r18", 1.0, 16)
     ->Name("train_step/r18/width:1/stride:16")
     ->Args({128, 192})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(train_step, lite0_os16, "efficientnet_lite0", 1.0, 16)
+    ->Name("train_step/lite0/stride:16")
+    ->Args({144, 256})
     ->Unit(benchmark::kMillisecond);
