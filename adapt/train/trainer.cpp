@@ -126,6 +126,10 @@ StepLosses Trainer::try_step(const Batch& batch, config::Random& random) {
     parts.push_back(value.defined() ? term.weight * value.detach() : at::zeros({}, device_));
     if (value.defined()) total = total + term.weight * value;
   }
+  if (!total.requires_grad())
+    throw Error(
+        "no term of the loss has a weight for what there is to learn from: raise train.target_weight or "
+        "selftrain.weight, or give source images");
   optimiser_->drop_gradients();
   total.backward();
   parts.push_back(optimiser_->gradient_norm());

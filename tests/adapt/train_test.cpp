@@ -9,6 +9,7 @@
 #include "adapt/model/segmentation_net.h"
 #include "adapt/selftrain/cutmix.h"
 #include "adapt/train/trainer.h"
+#include "config/check.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -206,6 +207,17 @@ TEST(TrainerTest, TheTeacherFollowsTheStudentAsTheFormulaSays) {
   trainer.step(batch, random);  // t = 1: decay 1/2
   EXPECT_TRUE(torch::allclose(first(trainer.teacher()->net()), 0.5 * before + 0.5 * first(trainer.student()),
                               1e-5, 1e-7));
+}
+
+TEST(TrainerTest, AStepWithoutAnyTermIsNamed) {
+  TrainOptions train;
+  train.target_weight = 0;
+  Trainer trainer(small_net(), train, {}, torch::kCPU, 1);
+  Batch batch;
+  batch.target_image = some_batch().source_image;
+  batch.target_label = some_batch().source_label;
+  config::Random random(1);
+  EXPECT_THROW(trainer.step(batch, random), Error);
 }
 
 TEST(TrainerTest, ANonFiniteLossChangesNothing) {
