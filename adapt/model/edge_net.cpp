@@ -1,5 +1,7 @@
 #include "adapt/model/edge_net.h"
 
+#include "adapt/model/depthwise.h"
+
 namespace driftloop::adapt {
 namespace nn = torch::nn;
 namespace {
@@ -12,7 +14,7 @@ struct PointImpl : nn::Module {
   PointImpl(int in, int out)
       : conv(register_module("conv", nn::Conv2d(nn::Conv2dOptions(in, out, 1).bias(false)))),
         norm(register_module("norm", Norm(out, kNorm))) {}
-  at::Tensor forward(const at::Tensor& x) { return at::relu(norm(pointwise(x, conv->weight))); }
+  at::Tensor forward(const at::Tensor& x) { return norm->run(pointwise(x, conv->weight), Activation::relu); }
   nn::Conv2d conv;
   Norm norm;
 };
@@ -20,7 +22,7 @@ TORCH_MODULE(Point);
 
 struct NormReluImpl : nn::Module {
   explicit NormReluImpl(int channels) : norm(register_module("norm", Norm(channels, kNorm))) {}
-  at::Tensor forward(const at::Tensor& x) { return at::relu(norm(x)); }
+  at::Tensor forward(const at::Tensor& x) { return norm->run(x, Activation::relu); }
   Norm norm;
 };
 TORCH_MODULE(NormRelu);
@@ -56,7 +58,7 @@ struct LightDecoderImpl : nn::Module {
     z = point8(join8(z));
     z = at::cat({resized_to(z, maps.stride4), pointwise(maps.stride4, low->weight)}, 1);
     z = point4(join4(z));
-    return mix(spatial(z));
+    return mix(depthwise(z, spatial->weight, {1, 1, 1, 1, 1, 1}));
   }
 
   Point context{nullptr};

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "adapt/model/depthwise.h"
 #include "config/check.h"
 
 namespace driftloop::adapt {
@@ -31,28 +32,21 @@ int scaled(int channels, double width) {
   return rounded < 0.9 * wanted ? rounded + 8 : rounded;
 }
 
-/// TensorFlow's "same": of an odd amount of padding the larger half goes right and below.
-at::Tensor padded_same(const at::Tensor& x, std::int64_t kernel, std::int64_t stride) {
+/// TensorFlow's "same" padding: of an odd amount the larger half goes right and below.
+DepthwisePlace same_place(const at::Tensor& x, const nn::Conv2d& conv) {
+  const auto& o = conv->options;
+  const std::int64_t stride = o.stride()->at(0), dilation = o.dilation()->at(0);
+  const std::int64_t span = (o.kernel_size()->at(0) - 1) * dilation + 1;
   const auto amount = [&](std::int64_t size) {
-    return std::max<std::int64_t>(((size + stride - 1) / stride - 1) * stride + kernel - size, 0);
+    return std::max<std::int64_t>(((size + stride - 1) / stride - 1) * stride + span - size, 0);
   };
   const auto rows = amount(x.size(2)), columns = amount(x.size(3));
-  return at::constant_pad_nd(x, {columns / 2, columns - columns / 2, rows / 2, rows - rows / 2});
+  return {stride, dilation, rows / 2, rows - rows / 2, columns / 2, columns - columns / 2};
 }
 
 nn::Conv2d make_conv(int in, int out, int kernel, int stride, int dilation, int groups) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, kernel)
-                        .stride(stride)
-                        .padding(stride == 1 ? dilation * (kernel / 2) : 0)
-                        .dilation(dilation)
-                        .groups(groups)
-                        .bias(false));
-}
-
-at::Tensor spatial(nn::Conv2d& conv, const at::Tensor& x) {
-  const auto& o = conv->options;
-  const std::int64_t stride = o.stride()->at(0);
-  return conv->forward(stride == 1 ? x : padded_same(x, o.kernel_size()->at(0), stride));
+  return nn::Conv2d(
+      nn::Conv2dOptions(in, out, kernel).stride(stride).dilation(dilation).groups(groups).bias(false));
 }
 
 /// Inverted residual: 1x1 up, depthwise, 1x1 down.
@@ -70,12 +64,10 @@ struct BlockImpl : nn::Module {
     project_norm = register_module("_bn2", Norm(s.out, kNorm));
   }
 
-  /// `in_phases`: x is a map split into its dilation^2 phases, where the dilated convolution is a plain one.
-  at::Tensor forward(const at::Tensor& x, bool in_phases) {
-    auto y = expand ? at::relu6(expand_norm(pointwise(x, expand->weight))) : x;
-    y = in_phases ? at::conv2d(y, depthwise->weight, {}, 1, s.kernel / 2, 1, depthwise->weight.size(0))
-                  : spatial(depthwise, y);
-    y = at::relu6(depthwise_norm(y));
+  at::Tensor forward(const at::Tensor& x) {
+    auto y = expand ? expand_norm->run(pointwise(x, expand->weight), Activation::relu6) : x;
+    y = depthwise_norm->run(adapt::depthwise(y, depthwise->weight, same_place(y, depthwise)),
+                            Activation::relu6);
     y = project_norm(pointwise(y, project->weight));
     return s.stride == 1 && s.in == s.out ? x + y : y;
   }
@@ -85,23 +77,6 @@ struct BlockImpl : nn::Module {
   Norm expand_norm{nullptr}, depthwise_norm{nullptr}, project_norm{nullptr};
 };
 TORCH_MODULE(Block);
-
-/// (N, C, H, W) -> (4N, C, H/2, W/2), one image for each phase of a dilation of 2: oneDNN has no fast
-/// backward of a dilated depthwise convolution.
-at::Tensor to_phases(const at::Tensor& x) {
-  const auto n = x.size(0), c = x.size(1), h = x.size(2) / 2, w = x.size(3) / 2;
-  return x.reshape({n, c, h, 2, w, 2})
-      .permute({0, 3, 5, 1, 2, 4})
-      .reshape({4 * n, c, h, w})
-      .contiguous(at::MemoryFormat::ChannelsLast);
-}
-at::Tensor from_phases(const at::Tensor& x) {
-  const auto n = x.size(0) / 4, c = x.size(1), h = x.size(2), w = x.size(3);
-  return x.reshape({n, 2, 2, c, h, w})
-      .permute({0, 3, 4, 1, 5, 2})
-      .reshape({n, c, 2 * h, 2 * w})
-      .contiguous(at::MemoryFormat::ChannelsLast);
-}
 
 }  // namespace
 
@@ -144,24 +119,17 @@ EfficientNetLiteImpl::EfficientNetLiteImpl(const EfficientNetShape& shape, int o
 }
 
 BackboneMaps EfficientNetLiteImpl::forward(const at::Tensor& image_nchw) {
-  auto y = at::relu6(stem_norm_(spatial(stem_, image_nchw)));
+  const auto place = same_place(image_nchw, stem_);
+  const auto padded =
+      at::constant_pad_nd(image_nchw, {place.pad_left, place.pad_right, place.pad_top, place.pad_bottom});
+  auto y = stem_norm_->run(at::conv2d(padded, stem_->weight, {}, place.stride), Activation::relu6);
   BackboneMaps maps;
-  bool in_phases = false;
   for (std::size_t i = 0; i < shapes_.size(); ++i) {
-    const bool dilated_from_here = shapes_[i].dilation == 2;
-    if (!in_phases && dilated_from_here && is_training() && y.is_cpu() && y.size(2) % 2 == 0 &&
-        y.size(3) % 2 == 0) {
-      y = to_phases(y);
-      in_phases = true;
-    } else if (in_phases && !dilated_from_here) {
-      y = from_phases(y);
-      in_phases = false;
-    }
-    y = blocks_->ptr<BlockImpl>(i)->forward(y, in_phases);
+    y = blocks_->ptr<BlockImpl>(i)->forward(y);
     if (i == stride4_block_) maps.stride4 = y;
     if (i == stride8_block_) maps.stride8 = y;
   }
-  maps.last = in_phases ? from_phases(y) : y;
+  maps.last = y;
   return maps;
 }
 

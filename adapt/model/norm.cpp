@@ -1,6 +1,158 @@
 #include "adapt/model/norm.h"
 
+#include <ATen/Parallel.h>
+
+#include <limits>
+
+#include "adapt/model/norm_kernel.h"
+
 namespace driftloop::adapt {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kPixelsOfASum = 2048;  // fixed, so that sums are the same whatever the threads
+constexpr std::int64_t kPixelsAtOnce = 512;   // of a thread
+
+Clamp clamp_of(Activation activation) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  switch (activation) {
+    case Activation::none:
+      return {-kInfinity, kInfinity};
+    case Activation::relu:
+      return {0, kInfinity};
+    case Activation::relu6:
+      return {0, 6};
+  }
+  return {-kInfinity, kInfinity};
+}
+
+at::Tensor activated(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return at::relu(x);
+    case Activation::relu6:
+      return at::relu6(x);
+  }
+  return x;
+}
+
+/// A map (N, C, H, W), channels last, as rows of pixels.
+struct Pixels {
+  explicit Pixels(const at::Tensor& map)
+      : data(map.const_data_ptr<float>()),
+        channels(map.size(1)),
+        count(map.size(0) * map.size(2) * map.size(3)) {}
+  const float* data;
+  std::int64_t channels, count;
+};
+
+/// Two sums for each channel, of chunks of the pixels: chunk(first, count, sum, other).
+template <typename Chunk>
+std::pair<at::Tensor, at::Tensor> summed(const Pixels& pixels, const Chunk& chunk) {
+  const std::int64_t chunks = (pixels.count + kPixelsOfASum - 1) / kPixelsOfASum;
+  auto parts = at::zeros({2, chunks, pixels.channels}, at::kDouble);
+  double* data = parts.mutable_data_ptr<double>();
+  at::parallel_for(0, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t first = i * kPixelsOfASum;
+      chunk(first, std::min(kPixelsOfASum, pixels.count - first), data + i * pixels.channels,
+            data + (chunks + i) * pixels.channels);
+    }
+  });
+  const auto sums = parts.sum(1);
+  return {sums[0], sums[1]};
+}
+
+template <typename Work>
+void over_pixels(const Pixels& pixels, const Work& work) {
+  at::parallel_for(0, pixels.count, kPixelsAtOnce,
+                   [&](std::int64_t begin, std::int64_t end) { work(begin * pixels.channels, end - begin); });
+}
+
+struct Statistics {
+  at::Tensor mean, variance;  // (C) double; the variance is the biased one
+};
+
+Statistics statistics_of(const at::Tensor& map) {
+  const Pixels x(map);
+  // The first pixel: what is subtracted need only be of the channel's size.
+  const auto [sum, square] =
+      summed(x, [&](std::int64_t first, std::int64_t count, double* sums, double* squares) {
+        norm_sums(x.data + first * x.channels, count, x.channels, x.data, sums, squares);
+      });
+  const auto base = at::from_blob(const_cast<float*>(x.data), {x.channels}, at::kFloat).to(at::kDouble);
+  const auto mean = sum / x.count;
+  return {mean + base, (square / x.count - mean * mean).clamp_min(0)};
+}
+
+at::Tensor applied(const at::Tensor& map, const at::Tensor& scale, const at::Tensor& offset, Clamp clamp) {
+  const Pixels x(map);
+  auto y = at::empty_like(map);
+  float* to = y.mutable_data_ptr<float>();
+  over_pixels(x, [&](std::int64_t at, std::int64_t count) {
+    norm_apply(x.data + at, count, x.channels, scale.const_data_ptr<float>(), offset.const_data_ptr<float>(),
+               clamp, to + at);
+  });
+  return y;
+}
+
+/// Normalises by statistics that do not change, or by the map's own, through which the gradient flows then.
+struct Normalise : torch::autograd::Function<Normalise> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& map, const at::Tensor& weight,
+                            const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& bias,
+                            bool own, int activation) {
+    const auto scale = (weight.to(at::kDouble) * inverse);
+    const auto offset = (bias.to(at::kDouble) - mean * scale).to(at::kFloat);
+    const auto scale_float = scale.to(at::kFloat);
+    context->save_for_backward({map, mean, inverse, scale_float, offset});
+    context->saved_data["own"] = own;
+    context->saved_data["activation"] = static_cast<std::int64_t>(activation);
+    return applied(map, scale_float, offset, clamp_of(static_cast<Activation>(activation)));
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &map = saved[0], &mean = saved[1], &inverse = saved[2], &scale = saved[3],
+                     &offset = saved[4];
+    const bool own = context->saved_data["own"].toBool();
+    const Clamp clamp = clamp_of(static_cast<Activation>(context->saved_data["activation"].toInt()));
+    const auto incoming = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+    const Pixels x(map), dy(incoming);
+    const auto shift = mean.to(at::kFloat);
+    const float *a = scale.const_data_ptr<float>(), *b = offset.const_data_ptr<float>();
+    const auto [sum, product] =
+        summed(x, [&](std::int64_t first, std::int64_t count, double* sums, double* products) {
+          norm_gradient_sums(dy.data + first * x.channels, x.data + first * x.channels, count, x.channels, a,
+                             b, clamp, shift.const_data_ptr<float>(), sums, products);
+        });
+    const auto dweight = (product * inverse).to(at::kFloat), dbias = sum.to(at::kFloat);
+    at::Tensor dx;
+    if (context->needs_input_grad(0)) {
+      // dx = scale (g - mean(g) - xhat mean(g xhat)), as a line in x.
+      auto slope = at::zeros_like(mean), constant = at::zeros_like(mean);
+      if (own) {
+        const auto count = static_cast<double>(x.count);
+        slope = -scale * inverse.square() * product / count;
+        constant = -scale * sum / count - slope * mean;
+      }
+      slope = slope.to(at::kFloat);
+      constant = constant.to(at::kFloat);
+      dx = at::empty_like(map);
+      float* to = dx.mutable_data_ptr<float>();
+      over_pixels(x, [&](std::int64_t at, std::int64_t count) {
+        norm_input_gradient(dy.data + at, x.data + at, count, x.channels, a, b, clamp,
+                            slope.const_data_ptr<float>(), constant.const_data_ptr<float>(), to + at);
+      });
+    }
+    return {dx, dweight, {}, {}, dbias, {}, {}};
+  }
+};
+
+}  // namespace
 
 NormImpl::NormImpl(std::int64_t channels, const NormOptions& options)
     : weight(register_parameter("weight", torch::ones({channels}))),
@@ -17,13 +169,36 @@ void NormImpl::begin_estimate() {
   estimated_batches_ = 0;
 }
 
-at::Tensor NormImpl::forward(const at::Tensor& x) {
+at::Tensor NormImpl::run(const at::Tensor& x, Activation activation) {
   const bool learns = is_training() && !frozen_;
   double momentum = options_.momentum;
   if (learns && estimated_batches_ >= 0) momentum = 1.0 / static_cast<double>(++estimated_batches_);
   if (learns) num_batches_tracked += 1;
-  return at::batch_norm(x, weight, bias, running_mean, running_var, learns, momentum, options_.epsilon,
-                        at::globalContext().userEnabledCuDNN());
+  // On a CPU LibTorch goes over the map once more for each of the mean, the variance and the activation.
+  if (x.is_cpu() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat && x.dim() == 4 &&
+      x.is_contiguous(at::MemoryFormat::ChannelsLast) && !x.is_contiguous())
+    return by_own_kernels(x, learns, momentum, activation);
+  return activated(at::batch_norm(x, weight, bias, running_mean, running_var, learns, momentum,
+                                  options_.epsilon, at::globalContext().userEnabledCuDNN()),
+                   activation);
+}
+
+at::Tensor NormImpl::by_own_kernels(const at::Tensor& map, bool learns, double momentum,
+                                    Activation activation) {
+  Statistics statistics;
+  {
+    const torch::NoGradGuard no_grad;
+    if (learns) {
+      statistics = statistics_of(map);
+      const auto count = static_cast<double>(map.numel() / map.size(1));
+      running_mean.lerp_(statistics.mean.to(at::kFloat), momentum);
+      running_var.lerp_((statistics.variance * (count / std::max(1.0, count - 1))).to(at::kFloat), momentum);
+    } else {
+      statistics = {running_mean.to(at::kDouble), running_var.to(at::kDouble)};
+    }
+  }
+  return Normalise::apply(map, weight, statistics.mean, (statistics.variance + options_.epsilon).rsqrt(),
+                          bias, learns, static_cast<int>(activation));
 }
 
 }  // namespace driftloop::adapt

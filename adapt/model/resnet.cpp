@@ -35,7 +35,7 @@ struct BasicBlockImpl : nn::Module {
     if (o.downsample) downsample = register_module("downsample", o.downsample);
   }
   torch::Tensor forward(const torch::Tensor& x) {
-    auto y = torch::relu(bn1(conv1(x)));
+    auto y = bn1->run(conv1(x), Activation::relu);
     y = bn2(conv2(y));
     return torch::relu_(y.add_(downsample ? downsample->forward(x) : x));
   }
@@ -60,8 +60,8 @@ struct BottleneckImpl : nn::Module {
     if (o.downsample) downsample = register_module("downsample", o.downsample);
   }
   torch::Tensor forward(const torch::Tensor& x) {
-    auto y = torch::relu(bn1(conv1(x)));
-    y = torch::relu(bn2(conv2(y)));
+    auto y = bn1->run(conv1(x), Activation::relu);
+    y = bn2->run(conv2(y), Activation::relu);
     y = bn3(conv3(y));
     return torch::relu_(y.add_(downsample ? downsample->forward(x) : x));
   }
@@ -145,7 +145,7 @@ nn::Sequential ResNetImpl::make_layer(const ResNetOptions& options, int layer, b
 }
 
 std::array<torch::Tensor, 4> ResNetImpl::forward(const torch::Tensor& image_nchw) {
-  auto x = torch::relu(bn1_(stem_->forward(image_nchw)));
+  auto x = bn1_->run(stem_->forward(image_nchw), Activation::relu);
   x = torch::max_pool2d(x, 3, 2, 1, 1, /*ceil_mode=*/true);
   std::array<torch::Tensor, 4> outputs;
   for (std::size_t layer = 0; layer < 4; ++layer) outputs[layer] = x = layers_[layer]->forward(x);
