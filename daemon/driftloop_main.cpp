@@ -4,15 +4,19 @@
 #include <exception>
 #include <filesystem>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 #include "config/check.h"
 #include "config/command_line.h"
 #include "daemon/commands/commands.h"
+#include "daemon/process_settings.h"
 #include "daemon/version.h"
 
 int main(int argc, char** argv) {
   using namespace driftloop;
+  for (const std::string_view trains : {"demo", "bench", "arm", "eval"})
+    if (argc > 1 && trains == argv[1]) daemon::restart_for_training(argv);
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app{
       "driftloop keeps a segmentation net good where the vehicle drives.\nStart with:  driftloop demo --out "

@@ -22,6 +22,7 @@
 #include "daemon/live/learner_thread.h"
 #include "daemon/live/options_check.h"
 #include "daemon/live/uplink_thread.h"
+#include "daemon/process_settings.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -240,6 +241,7 @@ int run_daemon(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   using namespace driftloop;
+  daemon::restart_with_patient_threads(argv);
   daemon::Arguments arguments;
   arguments.config_file = std::filesystem::exists(daemon::kHostFile) ? daemon::kHostFile : "";
   CLI::App app(

@@ -2,6 +2,7 @@
 // machine that this one can stand for.
 #include <gtest/gtest.h>
 
+#include "adapt/losses/pixel_loss.h"
 #include "adapt/model/cpu.h"
 #include "adapt/model/depthwise.h"
 #include "adapt/model/norm.h"
@@ -107,6 +108,43 @@ TEST_P(Kernels, WhatIsNotANumberStaysSo) {
   auto x = torch::zeros({1, 16, 2, 2});
   x[0][3][0][1] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(norm->run(x, Activation::relu6).isnan().sum().item<int>(), 1);
+}
+
+TEST_P(Kernels, LossesOfPixelsAreLibTorchs) {
+  for (const std::int64_t classes : {2, 11, 19, 40})
+    for (const auto corners : {Corners::aligned, Corners::not_aligned})
+      for (const auto& [height, width] : {std::pair{44, 60}, {45, 61}, {33, 16}, {11, 15}, {7, 90}}) {
+        const auto logits = (torch::randn({2, classes, 11, 15}) * 8)
+                                .contiguous(at::MemoryFormat::ChannelsLast)
+                                .requires_grad_();
+        auto label = torch::randint(0, classes, {2, height, width}, torch::kInt64);
+        label.masked_fill_(torch::rand({2, height, width}) < 0.7, 255);
+        label[1].slice(0, 0, 5).fill_(255);  // rows without labels
+        const auto log_prob = torch::log_softmax(upsample(logits, height, width, corners), 1);
+        const auto none = label == 255;
+        const auto theirs =
+            -log_prob.gather(1, label.masked_fill(none, 0).unsqueeze(1)).squeeze(1).masked_fill(none, 0);
+        const auto ours = pixel_losses(logits, label, corners);
+        const auto push = torch::randn_like(theirs);
+        const auto wanted = torch::autograd::grad({theirs}, {logits}, {push})[0];
+        const auto got = torch::autograd::grad({ours}, {logits}, {push})[0];
+        EXPECT_LT(difference(ours, theirs), 1e-5) << classes << " classes, " << height << "x" << width;
+        EXPECT_LT(difference(got, wanted), 1e-5) << classes << " classes, " << height << "x" << width;
+      }
+}
+
+TEST_P(Kernels, ALogitThatIsNotANumberMakesALossThatIsNone) {
+  auto logits = torch::zeros({1, 3, 2, 2});
+  logits[0][1][0][0] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(pixel_losses(logits, torch::zeros({1, 8, 8}, torch::kInt64), Corners::not_aligned)
+                  .isnan()
+                  .any()
+                  .item<bool>());
+  logits[0][1][0][0] = std::numeric_limits<float>::infinity();
+  EXPECT_FALSE(pixel_losses(logits, torch::zeros({1, 8, 8}, torch::kInt64), Corners::not_aligned)
+                   .isfinite()
+                   .all()
+                   .item<bool>());
 }
 
 TEST_P(Kernels, ThreadsDoNotChangeAResult) {
