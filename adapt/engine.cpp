@@ -7,6 +7,7 @@
 #include "adapt/data/augment.h"
 #include "adapt/engine_impl.h"
 #include "adapt/eval/evaluate.h"
+#include "adapt/eval/guard.h"
 #include "adapt/eval/norm_estimate.h"
 #include "adapt/model/weights.h"
 #include "adapt/out_of_memory.h"
@@ -245,22 +246,18 @@ JudgeReport Engine::judge() try {
     return report;
   }
   if (report.guard_pixels < s.options.guard.min_pixels) return report;
-  const GuardScores scores =
-      guard_scores(*s.live.placed(), *s.trainer.teacher(), s.pool, s.labels, s.options.guard.max_regions);
-  const auto count = static_cast<double>(scores.live.size());
-  if (count == 0) return report;  // every guard frame is gone
-  double sum = 0, squares = 0;
-  for (std::size_t i = 0; i < scores.live.size(); ++i) {
-    const double gain = scores.candidate[i] - scores.live[i];
-    sum += gain;
-    squares += gain * gain;
-    report.live_score += scores.live[i] / count;
-    report.candidate_score += scores.candidate[i] / count;
-  }
-  // The same regions under both nets: the standard error of their differences says what chance alone would
-  // do.
-  report.standard_error = std::sqrt(std::max(0.0, squares / count - (sum / count) * (sum / count)) / count);
-  if (sum / count + report.standard_error >= -s.options.guard.tolerance) {
+  const auto frames =
+      guard_frames(*s.live.placed(), *s.trainer.teacher(), s.pool, s.labels, s.options.guard.max_regions);
+  if (frames.empty()) return report;  // all are gone
+  const GuardComparison found = compare(frames, s.options.guard);
+  report.live_score = found.live;
+  report.candidate_score = found.candidate;
+  report.standard_error = found.standard_error;
+  report.since_best = s.since_best;
+  for (const int lost : found.lost)
+    report.lost_classes.emplace_back(config::class_names()[static_cast<std::size_t>(lost)]);
+  if (may_go_live(found, s.since_best, s.options.guard)) {
+    s.since_best = std::min(0.0, s.since_best + found.gain());
     report.verdict = promote();
   } else {
     s.trainer.restart_from(s.live.placed()->net(), EmaStart::warm);

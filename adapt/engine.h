@@ -70,9 +70,11 @@ enum class Verdict { promoted, rolled_back, no_guard };
 
 struct JudgeReport {
   Verdict verdict = Verdict::no_guard;
-  double live_score = 0;  // share of right guard pixels, mean over regions, 0..1
+  double live_score = 0;  // share of right guard pixels, mean over classes, 0..1
   double candidate_score = 0;
-  double standard_error = 0;  // of the mean difference between the two over the guard regions
+  double standard_error = 0;              // of the difference between the two, over the guard's frames
+  double since_best = 0;                  // what earlier promotions lost of the best live model's score, <= 0
+  std::vector<std::string> lost_classes;  // that alone turned the candidate down
   std::int64_t guard_pixels = 0;
 };
 
@@ -122,8 +124,9 @@ class Engine {
   /// Takes returned labels; a region merged before changes nothing. Throws Error for a label outside the
   /// label space.
   MergeReport merge(std::span<const RegionLabel> labels);
-  /// Compares the candidate (the teacher) with the live model on the guard set and promotes it, or rolls back
-  /// to the live model when it is worse by more than the tolerance and one standard error.
+  /// Compares the candidate (the teacher) with the live model on the guard set (eval/guard.h) and promotes
+  /// it; or rolls back to the live model when it is worse than that, or than the best that ever was live, by
+  /// more than the tolerance and one standard error, or has lost a class.
   JudgeReport judge();
 
   /// What is published, and what would be if it were promoted now (the teacher). Both change under the hands

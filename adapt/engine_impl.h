@@ -63,6 +63,7 @@ struct Engine::Impl {
   TargetLabels labels;
   BatchShare batch_share;
   std::set<std::string> looked_at;  // frames that a round has scored
+  double since_best = 0;            // JudgeReport
   std::string note;
   std::optional<StateStore> open_store;  // the folder that was last saved to or loaded from
 };

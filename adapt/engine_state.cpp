@@ -30,11 +30,14 @@ void Engine::Impl::put_identity(TensorFile& file) const {
   file.metadata["label_space"] = options.label_space;
   file.metadata["seed"] = std::to_string(seed);
   file.metadata["note"] = note;
+  file.metadata["since_best"] = nlohmann::json(since_best).dump();
   file.metadata["looked_at"] = nlohmann::json(looked_at).dump();
 }
 
 void Engine::Impl::take_notes(const TensorFile& file) {
   note = file.metadata.at("note");
+  const auto lost = file.metadata.find("since_best");
+  since_best = lost == file.metadata.end() ? 0 : nlohmann::json::parse(lost->second).get<double>();
   looked_at.clear();
   if (const auto looked = file.metadata.find("looked_at"); looked != file.metadata.end())
     looked_at = nlohmann::json::parse(looked->second).get<std::set<std::string>>();

@@ -76,10 +76,16 @@ void describe(config::Fields& f, GuardOptions& o) {
   f.field("enabled", o.enabled, "false: every candidate becomes the live model");
   f.field("share", o.share, {0, 0.9},
           "share of the regions asked each round that are drawn at random, held out and never trained on");
-  f.field(
-      "tolerance", o.tolerance, {0, 1},
-      "share of right guard pixels a candidate may lose, beyond one standard error, and still be promoted");
+  f.field("tolerance", o.tolerance, {0, 1},
+          "how much of its share of right guard pixels, mean over classes, a candidate may lose against the "
+          "live model and the best that ever was live, beyond one standard error over the frames, and still "
+          "be promoted");
+  f.field("class_tolerance", o.class_tolerance, {0, 1},
+          "the same for one class alone, beyond two standard errors: a class that is lost is not outweighed "
+          "by others");
   f.field("min_pixels", o.min_pixels, {1, 100'000'000}, "with fewer guard pixels the live model is kept");
+  f.field("min_class_pixels", o.min_class_pixels, {1, 100'000'000},
+          "a class with fewer guard pixels is not judged by");
   f.field("max_regions", o.max_regions, {0, 100'000'000},
           "the newest so many labelled guard regions are judged by: it bounds the time that takes; 0 = all");
 }

@@ -60,7 +60,9 @@ struct GuardOptions {
   bool enabled = true;
   double share = 0.15;
   double tolerance = 0.01;
+  double class_tolerance = 0.05;
   int min_pixels = 200;
+  int min_class_pixels = 100;
   int max_regions = 0;
 };
 void describe(config::Fields& f, GuardOptions& o);

@@ -39,17 +39,19 @@ std::string guard_note(const adapt::JudgeReport& judged) {
   if (judged.verdict == adapt::Verdict::no_guard)
     return "too few guard pixels (" + pixels + "): the live model stays";
   if (judged.guard_pixels == 0) return "no guard set: every candidate goes live";
-  const bool lower = judged.candidate_score < judged.live_score;
-  const char* outcome = !lower ? ""
-                        : judged.verdict == adapt::Verdict::rolled_back
-                            ? ": lower by more than is allowed"
-                            : ": lower, but by no more than is allowed";
-  char text[192];
+  const bool refused = judged.verdict == adapt::Verdict::rolled_back;
+  std::string outcome;
+  for (const auto& name : judged.lost_classes) outcome += (outcome.empty() ? ": lost " : ", ") + name;
+  if (outcome.empty() && judged.candidate_score < judged.live_score)
+    outcome = refused ? ": lower by more than is allowed" : ": lower, but by no more than is allowed";
+  else if (outcome.empty() && refused)
+    outcome = ": too far below the best that was live";
+  char text[256];
   std::snprintf(text, sizeof text,
-                "guard pixels right: live %.1f %%, candidate %.1f %% (s.e. %.1f, %s pixels)%s",
+                "guard pixels right, mean of classes: live %.1f %%, candidate %.1f %% (s.e. %.1f, %s pixels)",
                 100 * judged.live_score, 100 * judged.candidate_score, 100 * judged.standard_error,
-                pixels.c_str(), outcome);
-  return text;
+                pixels.c_str());
+  return text + outcome;
 }
 
 }  // namespace driftloop::daemon

@@ -1,6 +1,5 @@
 #include "adapt/eval/evaluate.h"
 
-#include <map>
 #include <opencv2/core.hpp>
 
 #include "config/check.h"
@@ -27,33 +26,6 @@ Confusion confusion_over(const PlacedNet& net, const Dataset& dataset, std::stop
     count(confusion, net.label(image), config::map_labels(label, fold));
   }
   return confusion;
-}
-
-GuardScores guard_scores(const PlacedNet& live, const PlacedNet& candidate, const FramePool& pool,
-                         const TargetLabels& labels, int max_regions) {
-  std::vector<const AskedRegion*> guard;  // as they were asked, the oldest first
-  for (const auto& [region_id, asked] : labels.asked())
-    if (asked.purpose == Purpose::guard && asked.label_pixels > 0) guard.push_back(&asked);
-  const auto most = static_cast<std::size_t>(max_regions);
-  if (most > 0 && guard.size() > most) guard.erase(guard.begin(), guard.end() - max_regions);
-  std::map<std::string, std::vector<const AskedRegion*>> by_frame;
-  for (const AskedRegion* asked : guard) by_frame[asked->region.frame_id].push_back(asked);
-  GuardScores scores;
-  for (const auto& [id, regions] : by_frame) {
-    const cv::Mat image = pool.image_rgb(id);
-    if (image.empty()) continue;
-    const cv::Mat by_live = live.label(image), by_candidate = candidate.label(image);
-    for (const AskedRegion* asked : regions) {
-      const cv::Mat label = TargetLabels::label_of(*asked);
-      const auto labelled = static_cast<double>(asked->label_pixels);
-      const auto right = [&](const cv::Mat& prediction) {
-        return cv::countNonZero(prediction(asked->region.box_px) == label) / labelled;
-      };
-      scores.live.push_back(right(by_live));
-      scores.candidate.push_back(right(by_candidate));
-    }
-  }
-  return scores;
 }
 
 Evaluation summarise(const Confusion& confusion, const std::string& label_space, std::int64_t images) {

@@ -192,8 +192,9 @@ void trouble_lines(const json& s, Page& page) {
 void verdict_line(const json& s, Page& page) {
   const std::string verdict = text_of(s, "last_verdict");
   if (verdict.empty()) return;
-  char scores[96];
-  std::snprintf(scores, sizeof scores, " (guard pixels right: live %.1f %%, candidate %.1f %%)",
+  char scores[128];
+  std::snprintf(scores, sizeof scores,
+                " (guard pixels right, mean of classes: live %.1f %%, candidate %.1f %%)",
                 100 * s.value("live_score", 0.0), 100 * s.value("candidate_score", 0.0));
   const auto when = page.ago("last_verdict");
   page.line("judged", verdict + (when.empty() ? "" : ", " + when) + scores);

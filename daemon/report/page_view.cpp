@@ -77,11 +77,11 @@ std::string guard_rule(const json& config) {
                                ? points(config.at(tolerance).get<double>()) + " points"
                                : "the tolerance";
   return "Some of the labelled regions are held out: no model trains on them. A candidate goes live unless "
-         "it "
-         "gets fewer of their pixels right than the live model, by more than " +
+         "the share of their pixels that it gets right (mean over classes, compared frame by frame) is below "
+         "that of the live model, or of the best that ever was live, by more than " +
          lost +
-         " and one standard error (s.e.) of the difference together. So one that is a little worse may "
-         "go live: what is less than that could be chance.";
+         " and one standard error (s.e.) of the difference together, or one class alone is lost. So one that "
+         "is a little worse may go live: what is less than that could be chance.";
 }
 
 json facts(const Report& report) {

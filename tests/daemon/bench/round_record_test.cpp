@@ -76,18 +76,26 @@ TEST(RoundRecord, TheReportShowsTheGuardOnlyWhereItCompared) {
 
 TEST(GuardNote, SaysOfALowerCandidateWhetherByMoreThanIsAllowed) {
   using adapt::Verdict;
-  adapt::JudgeReport judged{Verdict::promoted, 0.962, 0.955, 0.004, 1200};
+  adapt::JudgeReport judged{.verdict = Verdict::promoted,
+                            .live_score = 0.962,
+                            .candidate_score = 0.955,
+                            .standard_error = 0.004,
+                            .guard_pixels = 1200};
   EXPECT_EQ(
       guard_note(judged),
-      "guard pixels right: live 96.2 %, candidate 95.5 % (s.e. 0.4, 1200 pixels): lower, but by no more than "
-      "is allowed");
+      "guard pixels right, mean of classes: live 96.2 %, candidate 95.5 % (s.e. 0.4, 1200 pixels): lower, "
+      "but by no more than is allowed");
   judged.verdict = Verdict::rolled_back;
   judged.candidate_score = 0.8;
   EXPECT_THAT(guard_note(judged), testing::EndsWith("pixels): lower by more than is allowed"));
   judged.verdict = Verdict::promoted;
   judged.candidate_score = 0.97;
   EXPECT_THAT(guard_note(judged), testing::EndsWith("(s.e. 0.4, 1200 pixels)"));
-  judged = {Verdict::promoted, 0, 0, 0, 0};
+  judged.verdict = Verdict::rolled_back;
+  EXPECT_THAT(guard_note(judged), testing::EndsWith("pixels): too far below the best that was live"));
+  judged.lost_classes = {"sidewalk", "pole"};
+  EXPECT_THAT(guard_note(judged), testing::EndsWith("pixels): lost sidewalk, pole"));
+  judged = {.verdict = Verdict::promoted};
   EXPECT_EQ(guard_note(judged), "no guard set: every candidate goes live");
 }
 
