@@ -21,7 +21,7 @@ namespace driftloop::adapt {
 namespace {
 
 // Uses of randomness, for config::mixed_seed.
-constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4, kMix = 5, kNorm = 6;
+constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4, kMix = 5, kNorm = 6, kWish = 7;
 
 }  // namespace
 
@@ -120,7 +120,8 @@ TrainReport Engine::train(const TrainRequest& request) {
       const std::int64_t step = s.trainer.steps();
       torch::manual_seed(config::mixed_seed(s.seed, step, kDropout));
       config::Random random(config::mixed_seed(s.seed, step, kMix));
-      const auto batch = batches->draw(step, s.batch_share.value());
+      config::Random of_wishes(config::mixed_seed(s.seed, step, kWish));
+      const auto batch = batches->draw(step, s.batch_share.value(), s.trainer.wishes(of_wishes));
       if (batch) losses = s.trainer.step(*batch, random);
     });
     if (!had_memory) {

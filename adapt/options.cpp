@@ -39,6 +39,20 @@ void describe(config::Fields& f, TrainOptions& o) {
   f.field("batch_target", o.batch_target, {0, 256},
           "target images with returned labels per step, once there are any");
   f.field(
+      "accumulate", o.accumulate, {1, 256},
+      "a step takes so many batches one after the other and learns from the mean of their gradients: the "
+      "memory of one. With batch norm that learns its statistics each batch has its own, and hard pixels, "
+      "pseudo-labels and mixing stay within a batch, so it is not one batch of all of them");
+  f.field("freeze", o.freeze,
+          "what does not learn: names or prefixes of parameters up to a dot (encoder.layer1; their "
+          "batch-norm statistics stay, too), backbone, or norm = the statistics of every batch norm alone");
+  f.field("copy_paste", o.copy_paste, {0, 1},
+          "probability that objects of three rare classes, those that the student is unsure of first, are "
+          "pasted into a labelled image from another one of its kind; paper 0.5");
+  f.field("source_weight_end", o.source_weight_end, {0, 1},
+          "share of its weight that the loss on source images still has at the horizon, falling evenly; 1 = "
+          "constant");
+  f.field(
       "target_weight", o.target_weight, {0, 100},
       "weight of the loss on returned labels, a mean of its own, so that few pixels are not drowned by full "
       "images");
@@ -55,6 +69,21 @@ void describe(config::Fields& f, TrainOptions& o) {
           "steps with a non-finite loss (skipped and counted) before training gives up");
 }
 
+void describe(config::Fields& f, ContrastOptions& o) {
+  f.field(
+      "weight", o.weight, {0, 100},
+      "weight of the contrastive loss, paper 0.1; needs a net with a representation head (deeplabv3plus_*)");
+  f.field("start", o.start, {0, 1},
+          "share of train.horizon_steps after which it begins; at once where there is no horizon");
+  f.field("queries", o.queries, {1, 65'536}, "pixels of each class that are pulled to its centre in a step");
+  f.field("negatives", o.negatives, {1, 65'536},
+          "features of other classes that each of them is pushed from");
+  f.field("temperature", o.temperature, {0.001, 100}, "similarities are divided by this");
+  f.field("bank", o.bank, {1, 10'000'000},
+          "features that are kept as negatives of each class, on the training device and in its state: full "
+          "they take 20 x this x 1 kB (class 0 keeps 5/3 as many, as published)");
+}
+
 void describe(config::Fields& f, SelfTrainOptions& o) {
   f.field("weight", o.weight, {0, 100},
           "weight of the consistency loss on unlabelled images; 0 = no self-training");
@@ -68,6 +97,18 @@ void describe(config::Fields& f, SelfTrainOptions& o) {
       "a pseudo-label less sure than this is dropped: an unsure teacher would teach as loudly as a sure one");
   f.field("confidence_power", o.confidence_power, {0, 8}, "each pixel counts by its confidence^this");
   f.field("cutmix_share", o.cutmix_share, {0, 0.95}, "share of the area in the pasted box; 0 = no CutMix");
+  f.field(
+      "labelled_weight", o.labelled_weight, {0, 100},
+      "weight of the same loss on the labelled images, where the teacher looks at them, too; the released "
+      "code has 1, here it is off: it costs a pass of the teacher");
+  f.field(
+      "class_sampling", o.class_sampling,
+      "drop pseudo-labels of classes that the student is sure of: kept with probability (1 - confidence of "
+      "the class) / the largest of that, as in the paper");
+  f.field("adaptive_cutmix", o.adaptive_cutmix,
+          "mix in a component of a class that the student is unsure of, from a frame where the teacher saw "
+          "that class, as in the paper; false: a random box of the next image");
+  f.section("contrast", o.contrast, "contrastive loss on features of the classes");
   f.field("before_labels", o.before_labels,
           "self-train before the first label returned: it can collapse, so by default it waits");
 }

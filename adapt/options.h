@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "adapt/acquisition/options.h"
 #include "adapt/model/options.h"
@@ -34,6 +35,10 @@ struct TrainOptions {
   int ramp_steps = 0;
   int batch_source = 2;
   int batch_target = 2;
+  int accumulate = 1;
+  std::vector<std::string> freeze;
+  double copy_paste = 0;
+  double source_weight_end = 1;
   double target_weight = 1;
   double aux_weight = 0.4;
   double ohem_threshold = 0.7;
@@ -44,6 +49,16 @@ struct TrainOptions {
 };
 void describe(config::Fields& f, TrainOptions& o);
 
+struct ContrastOptions {
+  double weight = 0;
+  double start = 0.1;  // epoch 20 of 200
+  int queries = 256;
+  int negatives = 50;
+  double temperature = 0.5;
+  int bank = 30'000;
+};
+void describe(config::Fields& f, ContrastOptions& o);
+
 struct SelfTrainOptions {
   double weight = 1;
   int batch = 2;
@@ -52,6 +67,10 @@ struct SelfTrainOptions {
   double least_confidence = 0;
   double confidence_power = 2;  // gamma
   double cutmix_share = 0.5;
+  double labelled_weight = 0;
+  bool class_sampling = false;
+  bool adaptive_cutmix = false;
+  ContrastOptions contrast;
   bool before_labels = false;
 };
 void describe(config::Fields& f, SelfTrainOptions& o);

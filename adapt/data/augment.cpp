@@ -33,7 +33,8 @@ View crop_around(const InputOptions& o, const View& view, config::Random& random
   const cv::Rect wanted(x0, y0, o.crop_width_px, o.crop_height_px);
   const cv::Rect inside = wanted & cv::Rect({0, 0}, size);
   const cv::Rect target(inside.x - x0, inside.y - y0, inside.width, inside.height);
-  View cropped{cv::Mat(wanted.height, wanted.width, CV_8UC3, cv::Scalar(kMean[0], kMean[1], kMean[2])), {}};
+  View cropped{
+      cv::Mat(wanted.height, wanted.width, CV_8UC3, cv::Scalar(kMean[0], kMean[1], kMean[2])), {}, target};
   cv::Mat resized;
   const bool shrinks = size.width < view.image_rgb.cols;
   cv::resize(view.image_rgb, resized, size, 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
@@ -46,6 +47,7 @@ View crop_around(const InputOptions& o, const View& view, config::Random& random
   if (flip) {
     cv::flip(cropped.image_rgb, cropped.image_rgb, 1);
     if (!cropped.label.empty()) cv::flip(cropped.label, cropped.label, 1);
+    cropped.content_px.x = wanted.width - target.x - target.width;
   }
   return cropped;
 }
@@ -132,6 +134,22 @@ at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels) {
     maps.push_back(torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64));
   }
   return torch::stack(maps);
+}
+
+at::Tensor padding_to_tensor(const std::vector<cv::Rect>& contents_px, cv::Size crop) {
+  const cv::Rect whole({0, 0}, crop);
+  if (std::all_of(contents_px.begin(), contents_px.end(), [&](const auto& box) { return box == whole; }))
+    return {};
+  auto padding =
+      at::ones({static_cast<std::int64_t>(contents_px.size()), crop.height, crop.width}, at::kBool);
+  for (std::size_t i = 0; i < contents_px.size(); ++i) {
+    const cv::Rect& box = contents_px[i];
+    padding[static_cast<std::int64_t>(i)]
+        .narrow(0, box.y, box.height)
+        .narrow(1, box.x, box.width)
+        .fill_(false);
+  }
+  return padding;
 }
 
 }  // namespace driftloop::adapt

@@ -11,8 +11,9 @@
 namespace driftloop::adapt {
 
 struct View {
-  cv::Mat image_rgb;  // 8UC3
-  cv::Mat label;      // 8UC1 trainIds, 255 ignored; empty when there is none
+  cv::Mat image_rgb;         // 8UC3
+  cv::Mat label;             // 8UC1 trainIds, 255 ignored; empty when there is none
+  cv::Rect content_px = {};  // of a crop: where the image is, the rest is padding
 };
 
 /// The working size of an image of `size_px`: of this long side, aspect kept; 0 = unchanged.
@@ -35,5 +36,7 @@ cv::Mat jitter(const cv::Mat& image_rgb, double strength, config::Random& random
 /// (N, H, W, 3) uint8, as SegmentationNet::normalised() takes it / (N, H, W) int64. All of one size.
 at::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb);
 at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels);
+/// (N, H, W) bool, true outside each image's content; undefined when there is no padding at all.
+at::Tensor padding_to_tensor(const std::vector<cv::Rect>& contents_px, cv::Size crop);
 
 }  // namespace driftloop::adapt

@@ -2,12 +2,14 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "adapt/data/augment.h"
 #include "adapt/data/batch.h"
 #include "adapt/data/dataset.h"
 #include "adapt/data/frame_pool.h"
 #include "adapt/data/target_labels.h"
+#include "adapt/selftrain/class_bank.h"
 
 namespace driftloop::adapt {
 
@@ -37,13 +39,23 @@ class Batches {
           const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed);
 
   /// Nothing when there is nothing to learn from. Each part has `share` of its configured images, at least
-  /// one.
-  std::optional<Batch> draw(std::int64_t step, double share = 1) const;
+  /// one, times train.accumulate. `wishes`: for each unlabelled image what it is to be mixed from.
+  std::optional<Batch> draw(std::int64_t step, double share = 1, std::span<const CutWish> wishes = {}) const;
 
  private:
+  struct UnlabelledViews {
+    std::vector<cv::Mat> weak, strong;
+    std::vector<cv::Rect> contents;
+  };
+  cv::Size crop() const { return {options_.input.crop_width_px, options_.input.crop_height_px}; }
+  View source_view(std::size_t index, const InputOptions& input, config::Random& random) const;
+  std::optional<View> target_view(const std::string& name, const InputOptions& input,
+                                  config::Random& random) const;
+  /// False when the frame has gone.
+  bool draw_views(const std::string& frame_id, config::Random& random, UnlabelledViews& views) const;
   void draw_source(Batch& batch, int count, std::int64_t step) const;
   void draw_target(Batch& batch, int count, std::int64_t step) const;
-  void draw_unlabelled(Batch& batch, int count, std::int64_t step) const;
+  void draw_unlabelled(Batch& batch, int count, std::int64_t step, std::span<const CutWish> wishes) const;
 
   const EngineOptions& options_;
   const Dataset* source_;

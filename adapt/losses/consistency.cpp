@@ -8,32 +8,56 @@ namespace {
 
 class Consistency final : public Loss {
  public:
-  explicit Consistency(double confidence_power) : confidence_power_(confidence_power) {}
+  Consistency(const SelfTrainOptions& options, PseudoPart StepContext::*part, TeacherSees sees)
+      : confidence_power_(options.confidence_power),
+        sampled_(options.class_sampling),
+        part_(part),
+        sees_(sees) {}
+
+  TeacherSees teacher_sees() const override { return sees_; }
   at::Tensor value(const StepContext& context) override {
-    const PseudoPart& part = context.unlabelled;
+    const PseudoPart& part = context.*part_;
     if (!part.present()) return {};
+    ClassSampling sampling;
+    if (sampled_) sampling = {context.class_confidence, at::rand_like(part.pseudo.confidence_nhw)};
     return consistency_loss(part.of(context.output.logits_nchw, context.output.corners), part.pseudo,
-                            confidence_power_);
+                            confidence_power_, sampling);
   }
 
  private:
   double confidence_power_;
+  bool sampled_;
+  PseudoPart StepContext::*part_;
+  TeacherSees sees_;
 };
 
 }  // namespace
 
 at::Tensor consistency_loss(const at::Tensor& student_nchw, const PseudoBatch& pseudo,
-                            double confidence_power) {
+                            double confidence_power, const ClassSampling& sampling) {
+  constexpr double kTiny =
+      1e-12;  // against nothing to divide by: all padding, or every class as sure as can be
   const auto kept = pseudo.label_nhw != static_cast<std::int64_t>(config::kIgnore);
-  const auto weight = pseudo.confidence_nhw.pow(confidence_power);
-  const auto loss = -torch::log_softmax(student_nchw, 1)
-                         .gather(1, pseudo.label_nhw.masked_fill(~kept, 0).unsqueeze(1))
-                         .squeeze(1);
-  return (loss * weight * kept).sum() / weight.sum();
+  const auto label = pseudo.label_nhw.masked_fill(~kept, 0);
+  auto weight = pseudo.confidence_nhw.pow(confidence_power);
+  if (sampling.confidence_c.defined()) {
+    const auto unsure = (1 - sampling.confidence_c).clamp_min(kTiny);
+    const auto left_out = (1 - unsure / unsure.max()).to(sampling.uniform_nhw.scalar_type());
+    const auto predicted = std::get<1>(student_nchw.detach().max(1));
+    weight =
+        weight * (sampling.uniform_nhw >= left_out.index_select(0, predicted.flatten()).view_as(predicted));
+  }
+  const auto loss = -torch::log_softmax(student_nchw, 1).gather(1, label.unsqueeze(1)).squeeze(1);
+  return (loss * weight * kept).sum() / weight.sum().clamp_min(kTiny);
 }
 
 std::unique_ptr<Loss> make_consistency_loss(const LossSettings& settings) {
-  return std::make_unique<Consistency>(settings.selftrain.confidence_power);
+  return std::make_unique<Consistency>(settings.selftrain, &StepContext::unlabelled,
+                                       TeacherSees::nothing_more);
+}
+
+std::unique_ptr<Loss> make_labelled_consistency_loss(const LossSettings& settings) {
+  return std::make_unique<Consistency>(settings.selftrain, &StepContext::labelled, TeacherSees::labelled);
 }
 
 }  // namespace driftloop::adapt

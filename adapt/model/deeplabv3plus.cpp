@@ -87,6 +87,7 @@ class DeepLabV3Plus : public SegmentationNet {
   }
 
   std::vector<torch::Tensor> backbone_parameters() override { return encoder_->parameters(); }
+  Outputs heads() const override { return Outputs::aux | Outputs::features | Outputs::representation; }
 
  private:
   NetOutput do_run(const torch::Tensor& image_nchw, Outputs outputs) override {

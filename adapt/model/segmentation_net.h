@@ -47,6 +47,8 @@ class SegmentationNet : public torch::nn::Module {
 
   virtual Normalisation normalisation() const;
   virtual Corners corners() const { return Corners::aligned; }
+  /// What run() can give beside the logits.
+  virtual Outputs heads() const { return Outputs::features; }
   /// The parameters that learn at the base rate (pre-trained or not); all others are heads.
   virtual std::vector<at::Tensor> backbone_parameters() = 0;
 

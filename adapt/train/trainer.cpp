@@ -2,8 +2,9 @@
 
 #include <cmath>
 
+#include "adapt/losses/ohem.h"
 #include "adapt/model/weights.h"
-#include "adapt/selftrain/cutmix.h"
+#include "adapt/train/freeze.h"
 #include "config/check.h"
 #include "config/label_space.h"
 
@@ -12,51 +13,57 @@ namespace {
 
 constexpr double kGradientLimit = 10;  // norm; only runaway steps are cut
 
-Outputs wanted_by(const std::vector<Term>& terms) {
-  Outputs all = Outputs::main;
-  for (const auto& term : terms) all = all | term.loss->wants();
-  return all;
+at::Tensor joined(const std::vector<at::Tensor>& parts) {
+  std::vector<at::Tensor> there;
+  for (const auto& part : parts)
+    if (part.defined()) there.push_back(part);
+  DL_CHECK(!there.empty());
+  return there.size() == 1 ? there[0] : at::cat(there);
 }
 
-/// Collects the parts of the student's batch.
-class Images {
- public:
-  /// Where the part begins.
-  std::int64_t add(const at::Tensor& image_nhwc, torch::Device device) {
-    const std::int64_t first = count_;
-    if (image_nhwc.defined()) {
-      parts_.push_back(image_nhwc.to(device));
-      count_ += image_nhwc.size(0);
-    }
-    return first;
-  }
-  at::Tensor all() const {
-    DL_CHECK(!parts_.empty());
-    return parts_.size() == 1 ? parts_[0] : at::cat(parts_);
-  }
+std::int64_t count_of(const at::Tensor& images) {
+  return images.defined() ? images.size(0) : 0;
+}
 
- private:
-  std::vector<at::Tensor> parts_;
-  std::int64_t count_ = 0;
-};
+/// Of the labelled images, source first; undefined = none.
+at::Tensor labelled_padding(const Batch& batch) {
+  if (!batch.source_padding.defined() && !batch.target_padding.defined()) return {};
+  std::vector<at::Tensor> parts;
+  for (const auto& [label, padding] : {std::pair(batch.source_label, batch.source_padding),
+                                       std::pair(batch.target_label, batch.target_padding)})
+    if (label.defined()) parts.push_back(padding.defined() ? padding : at::zeros_like(label, at::kBool));
+  return at::cat(parts);
+}
 
-LabelledPart labelled(Images& images, const at::Tensor& image, const at::Tensor& label,
-                      torch::Device device) {
-  return {images.add(image, device), image.defined() ? label.to(device) : at::Tensor()};
+void require_head(const SegmentationNet& net, const std::string& name, Outputs wanted) {
+  if (wants(wanted, Outputs::representation) && !wants(net.heads(), Outputs::representation))
+    throw Error(
+        "selftrain.contrast.weight: the contrastive loss needs a representation head, which the net '" +
+        name + "' does not have; set it to 0 or use a deeplabv3plus net");
 }
 
 }  // namespace
+
+/// What a step collects over its batches, on the device.
+struct Trainer::Sums {
+  at::Tensor term_t;    // value x weight of each term
+  at::Tensor class_2c;  // class_probability_sums(); undefined when nobody asks
+  SeenClasses seen;
+  bool learns = false;
+};
 
 Trainer::Trainer(const ModelSpec& spec, const TrainOptions& train, const SelfTrainOptions& selftrain,
                  torch::Device device, std::uint64_t seed)
     : train_(train),
       selftrain_(selftrain),
       device_(device),
-      terms_(make_terms({train_, selftrain_})),
-      wanted_(wanted_by(terms_)),
+      terms_(make_terms(loss_settings())),
+      self_training_(train, selftrain, spec.label_space),
       teacher_(std::make_shared<PlacedNet>(spec, device, seed)) {
   student_ = make_net(spec.net, config::kClasses);
   student_->to(device);
+  for (const auto& term : terms_) require_head(*student_, spec.net.name, term.loss->wants());
+  freeze(*student_, train_.freeze);
   copy_weights(teacher_->net(), *student_);
   for (auto& parameter : teacher_->net().parameters()) parameter.set_requires_grad(false);
   optimiser_ = std::make_unique<Optimiser>(*student_, train_);
@@ -90,59 +97,109 @@ void Trainer::mend() {
   torn_ = false;
 }
 
-PseudoBatch Trainer::teach(const Batch& batch, at::Tensor& strong_nhwc, config::Random& random) {
+double Trainer::weight_of(const Term& term) const {
+  return term.weight(loss_settings(), progress());
+}
+
+/// The teacher on the student's own images, as far as a term wants it.
+void Trainer::look_again(StepContext& context, const Batch& batch, const at::Tensor& image_nhwc) {
+  bool all = false, labels_wanted = false;
+  Outputs outputs = Outputs::main;
+  for (const auto& term : terms_) {
+    if (weight_of(term) <= 0 || term.loss->teacher_sees() == TeacherSees::nothing_more) continue;
+    all = all || term.loss->teacher_sees() == TeacherSees::all;
+    labels_wanted = labels_wanted || term.loss->teacher_sees() == TeacherSees::labelled;
+    outputs = outputs | term.loss->wants();
+  }
+  const std::int64_t labelled = count_of(batch.source_image) + count_of(batch.target_image);
+  if (labelled == 0 || !(all || labels_wanted)) return;
   const torch::NoGradGuard no_grad;
   SegmentationNet& net = teacher_->net();
-  const auto seen = net.run(net.normalised(batch.weak_image.to(device_)), Outputs::main);
-  const auto prob = torch::softmax(
-      upsample(seen.logits_nchw, batch.weak_image.size(1), batch.weak_image.size(2), seen.corners), 1);
-  const auto labels = make_pseudo_labels(prob, dropped_percent(progress(), selftrain_.drop_percent),
-                                         pseudo_label_rule(selftrain_.rule));
-  PseudoBatch pseudo{labels.label_nhw, labels.confidence_nhw};
-  if (selftrain_.least_confidence > 0)
-    pseudo.label_nhw.masked_fill_(pseudo.confidence_nhw < selftrain_.least_confidence, config::kIgnore);
-  strong_nhwc = batch.strong_image.to(device_).clone();
-  cutmix(strong_nhwc, pseudo, selftrain_.cutmix_share, random);
-  return pseudo;
+  context.teacher = net.run(net.normalised(all ? image_nhwc : image_nhwc.narrow(0, 0, labelled)), outputs);
+  if (!labels_wanted) return;
+  const auto prob = torch::softmax(upsample(context.teacher.logits_nchw.narrow(0, 0, labelled),
+                                            image_nhwc.size(1), image_nhwc.size(2), context.teacher.corners),
+                                   1);
+  const auto labels = self_training_.pseudo_labels(prob, progress(), labelled_padding(batch));
+  context.labelled = {0, {labels.label_nhw, labels.confidence_nhw}};
+}
+
+/// Forward and backward of one batch; `share` of its gradients is added to those there are.
+void Trainer::learn_from(const Batch& batch, double share, config::Random& random, Sums& sums) {
+  StepContext context;
+  const auto source = self_training_.labelled({batch.source_image, batch.source_label}, batch.source_paste,
+                                              device_, random),
+             target = self_training_.labelled({batch.target_image, batch.target_label}, batch.target_paste,
+                                              device_, random);
+  context.source = {0, source.label_nhw};
+  context.target = {count_of(source.image_nhwc), target.label_nhw};
+  Taught taught;
+  if (batch.weak_image.defined()) {
+    taught = self_training_.teach(teacher_->net(), batch, progress(), device_, random);
+    context.unlabelled = {context.target.first + count_of(target.image_nhwc), taught.strong.pseudo};
+  }
+  const auto image = joined({source.image_nhwc, target.image_nhwc, taught.strong.image_nhwc});
+  look_again(context, batch, image);
+  Outputs wanted = Outputs::main;
+  for (const auto& term : terms_)
+    if (weight_of(term) > 0) wanted = wanted | term.loss->wants();
+  student_->train();
+  context.output = student_->run(student_->normalised(image), wanted);
+  if (self_training_.follows_confidence()) {
+    const auto q = self_training_.confidence().values();
+    context.class_confidence = at::tensor(at::ArrayRef<double>(q.data(), q.size())).to(device_);
+    for (const auto* part : {&context.source, &context.target})
+      if (part->present())
+        sums.class_2c = sums.class_2c + class_probability_sums(part->of(context.output.logits_nchw.detach(),
+                                                                        context.output.corners),
+                                                               part->label_nhw);
+  }
+
+  auto total = at::zeros({}, device_);
+  std::vector<at::Tensor> values;
+  for (auto& term : terms_) {
+    const double weight = share * weight_of(term);
+    const auto value = weight > 0 ? term.loss->value(context) : at::Tensor();
+    values.push_back(value.defined() ? weight * value.detach() : at::zeros({}, device_));
+    if (value.defined()) total = total + weight * value;
+  }
+  if (total.requires_grad()) {
+    total.backward();
+    sums.learns = true;
+  }
+  sums.term_t = sums.term_t + at::stack(values).to(at::kDouble);
+  for (auto& id : taught.seen.frame_id) sums.seen.frame_id.push_back(std::move(id));
+  for (auto& of_frame : taught.seen.share_c) sums.seen.share_c.push_back(std::move(of_frame));
 }
 
 StepLosses Trainer::try_step(const Batch& batch, config::Random& random) {
-  Images images;
-  StepContext context;
-  context.source = labelled(images, batch.source_image, batch.source_label, device_);
-  context.target = labelled(images, batch.target_image, batch.target_label, device_);
-  if (batch.weak_image.defined()) {
-    at::Tensor strong_nhwc;
-    context.unlabelled.pseudo = teach(batch, strong_nhwc, random);
-    context.unlabelled.first = images.add(strong_nhwc, device_);
-  }
-  student_->train();
-  context.output = student_->run(student_->normalised(images.all()), wanted_);
-
-  auto total = at::zeros({}, device_);
-  std::vector<at::Tensor> parts;
-  for (auto& term : terms_) {
-    const auto value = term.loss->value(context);
-    parts.push_back(value.defined() ? term.weight * value.detach() : at::zeros({}, device_));
-    if (value.defined()) total = total + term.weight * value;
-  }
-  if (!total.requires_grad())
-    throw Error(
-        "no term of the loss has a weight for what there is to learn from: raise train.target_weight or "
-        "selftrain.weight, or give source images");
+  const auto on_device = at::TensorOptions(at::kDouble).device(device_);
+  const auto term_count = static_cast<std::int64_t>(terms_.size());
+  Sums sums{at::zeros({term_count}, on_device), at::zeros({2, config::kClasses}, on_device), {}};
   optimiser_->drop_gradients();
-  total.backward();
-  parts.push_back(optimiser_->gradient_norm());
-  const auto read = at::stack(parts).to(at::kDouble).cpu();  // the step's only wait for the device
+  const auto batches = split(batch, train_.accumulate);
+  for (const Batch& one : batches) learn_from(one, 1 / static_cast<double>(batches.size()), random, sums);
+  if (!sums.learns)
+    throw Error(
+        "no term of the loss has a weight for what there is to learn from: raise train.target_weight, "
+        "train.source_weight_end or selftrain.weight, or give source images");
+  std::vector<at::Tensor> parts{sums.term_t, optimiser_->gradient_norm().to(at::kDouble).view({1}),
+                                sums.class_2c.flatten()};
+  parts.insert(parts.end(), sums.seen.share_c.begin(), sums.seen.share_c.end());
+  const auto read = at::cat(parts).cpu();  // the step's only wait for the device, but for what terms need
   StepLosses losses;
-  losses.terms.assign(read.const_data_ptr<double>(), read.const_data_ptr<double>() + terms_.size());
+  losses.terms.assign(read.const_data_ptr<double>(), read.const_data_ptr<double>() + term_count);
   for (const double term : losses.terms) losses.total += term;
-  const double norm = read[-1].item<double>();
+  const double norm = read[term_count].item<double>();
   losses.finite = std::isfinite(losses.total) && std::isfinite(norm);
   ++steps_;
   if (losses.finite) {  // from here on the weights change
     optimiser_->step(rate_share(), std::max(1.0, norm / kGradientLimit));
     move_teacher();
+    constexpr std::int64_t kSums = 2 * config::kClasses;
+    self_training_.follow(
+        read.narrow(0, term_count + 1, kSums).view({2, config::kClasses}), sums.seen.frame_id,
+        read.slice(0, term_count + 1 + kSums).view({-1, config::kClasses}), batch.cut.vanished);
   } else {
     copy_buffers(teacher_->net(), *student_);  // the forward pass has put what is not finite into them
   }
@@ -165,13 +222,16 @@ void Trainer::restart_from(const SegmentationNet& weights, EmaStart start) {
   teacher_->touched();
   optimiser_ = std::move(fresh);
   optimiser_->drop_gradients();
+  for (auto& term : terms_) term.loss->forget_nets();
   warm_ = start == EmaStart::warm;
   torn_ = false;
 }
 
 std::int64_t Trainer::state_bytes() const {
-  return 2 * (stored_bytes(student_->parameters()) + stored_bytes(student_->buffers())) +
-         optimiser_->stored_bytes();
+  std::int64_t bytes = 2 * (stored_bytes(student_->parameters()) + stored_bytes(student_->buffers())) +
+                       optimiser_->stored_bytes() + self_training_.stored_bytes();
+  for (const auto& term : terms_) bytes += term.loss->stored_bytes();
+  return bytes;
 }
 
 void Trainer::save(TensorFile& file) const {
@@ -182,6 +242,7 @@ void Trainer::save(TensorFile& file) const {
   file.metadata["warm"] = warm_ ? "yes" : "no";
   optimiser_->save(file);
   for (const auto& term : terms_) term.loss->save(file);
+  self_training_.save(file);
 }
 
 void Trainer::load(const TensorFile& file, const std::filesystem::path& path) {
@@ -194,6 +255,7 @@ void Trainer::load(const TensorFile& file, const std::filesystem::path& path) {
   optimiser_->load(file, path);
   optimiser_->drop_gradients();
   for (auto& term : terms_) term.loss->load(file);
+  self_training_.load(file);
   torn_ = false;
 }
 

@@ -11,6 +11,7 @@
 #include "adapt/losses/loss.h"
 #include "adapt/model/placed_net.h"
 #include "adapt/options.h"
+#include "adapt/selftrain/self_training.h"
 #include "adapt/train/optimiser.h"
 #include "config/random.h"
 
@@ -28,7 +29,10 @@ class Trainer {
   Trainer(const ModelSpec& spec, const TrainOptions& train, const SelfTrainOptions& selftrain,
           torch::Device device, std::uint64_t seed);
 
-  /// One optimiser step and the teacher's move after it. `random` drives CutMix. When it throws (no memory)
+  /// From which frames the next step's unlabelled images are to be mixed (Batches::draw()).
+  std::vector<CutWish> wishes(config::Random& random) const { return self_training_.wishes(random); }
+  /// One optimiser step over train.accumulate batches in `batch`, and the teacher's move after it. `random`
+  /// drives what is mixed and pasted. When it throws (no memory)
   /// before the optimiser's part the step does not count and nothing has changed after mend(); when it throws
   /// in it the step counts: each parameter has taken it whole, in part (weight decay, momentum) or not at
   /// all, all of them finite.
@@ -49,15 +53,20 @@ class Trainer {
   /// Student and teacher become `weights`; the optimiser forgets its momentum, the step count stays.
   void restart_from(const SegmentationNet& weights, EmaStart start);
 
-  /// Everything that a resumed run needs, under the prefixes "student.", "teacher.", "optimiser.", "loss.".
+  /// Everything that a resumed run needs, under the prefixes "student.", "teacher.", "optimiser.", "loss.",
+  /// "selftrain.".
   void save(TensorFile& file) const;
   /// Throws Error when the file is of another net; `path` is for the message.
   void load(const TensorFile& file, const std::filesystem::path& path);
 
  private:
+  struct Sums;
+
   StepLosses try_step(const Batch& batch, config::Random& random);
-  /// What the teacher says of the weak view; the strong view, mixed with it, goes to `strong_nhwc`.
-  PseudoBatch teach(const Batch& batch, at::Tensor& strong_nhwc, config::Random& random);
+  void learn_from(const Batch& batch, double share, config::Random& random, Sums& sums);
+  void look_again(StepContext& context, const Batch& batch, const at::Tensor& image_nhwc);
+  LossSettings loss_settings() const { return {train_, selftrain_, device_}; }
+  double weight_of(const Term& term) const;
   double progress() const;
   double rate_share() const;
   void move_teacher();
@@ -66,7 +75,7 @@ class Trainer {
   SelfTrainOptions selftrain_;
   torch::Device device_;
   std::vector<Term> terms_;
-  Outputs wanted_;
+  SelfTraining self_training_;
   std::shared_ptr<SegmentationNet> student_;
   std::shared_ptr<PlacedNet> teacher_;
   std::unique_ptr<Optimiser> optimiser_;

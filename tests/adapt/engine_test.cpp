@@ -73,10 +73,31 @@ class EngineTest : public testing::Test {
   std::unique_ptr<FramePool> pool_ = make_dataset_pool(target_);
 };
 
+/// What follows the trainer's state goes on from it.
+EngineOptions with_all_terms() {
+  EngineOptions o = tiny();
+  o.train.accumulate = 2;
+  o.train.copy_paste = 0.7;
+  o.train.source_weight_end = 0.3;
+  o.train.class_balance = 0.5;
+  o.train.freeze = {"encoder.layer1"};
+  o.train.horizon_steps = 6;
+  o.selftrain.labelled_weight = 1;
+  o.selftrain.class_sampling = true;
+  o.selftrain.adaptive_cutmix = true;
+  o.selftrain.contrast.weight = 0.1;
+  o.selftrain.contrast.queries = 16;
+  o.selftrain.contrast.negatives = 8;
+  return o;
+}
+
 TEST_F(EngineTest, AResumedRunIsTheRun) {
-  for (const char* optimiser : {"adamw", "sgd"}) {
+  for (const std::string optimiser : {"adamw", "sgd", "all terms"}) {
     EngineOptions options = tiny();
-    options.train.optimiser = optimiser;
+    if (optimiser == "all terms")
+      options = with_all_terms();
+    else
+      options.train.optimiser = optimiser;
     options.guard.enabled = false;
     Engine whole = make(options);
     round(whole, 2);
@@ -122,7 +143,7 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   harmful.train.rate = 1;  // blows the net up
   harmful.guard.tolerance = 0;
   harmful.guard.share = 0.5;  // enough regions that chance is small beside the harm
-  harmful.acquisition.share_per_round = 0.2;
+  harmful.acquisition.share_per_round = 0.5;
   Engine victim = make(harmful);
   victim.load_weights(folder_ / "good.safetensors");
   victim.merge(answer(victim.propose(victim.budget(), {})));

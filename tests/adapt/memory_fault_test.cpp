@@ -84,6 +84,7 @@ EngineOptions tiny(int images) {
   o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
   o.input.crop_width_px = 64;
   o.input.crop_height_px = 48;
+  o.input.scale_min = 0.8;  // no padding, so that each step asks for as many pieces of memory
   o.train.optimiser = "adamw";
   o.train.rate = 0.003;
   o.train.head_rate_factor = 1;
@@ -192,9 +193,14 @@ TEST(OutOfMemoryTest, WhatTheLibrariesReallyThrowIsKnown) {
 TEST_F(MemoryFaultTest, AThousandFailuresAnywhereInAStepAreNoExit) {
   Engine engine = labelled(tiny(2));
   const double loss_before = engine.train({10}).loss("source");
-  memory.reset();
-  memory.fail_at = 100;  // from here on with half the batch, which asks less often
-  ASSERT_EQ(engine.train({1}).batch_share, 0.5);
+  // From here on with half the batch, which asks less often. oneDNN may cope with a failure by itself.
+  double share = 1;
+  for (std::int64_t place = 100; share == 1 && place < 120; ++place) {
+    memory.reset();
+    memory.fail_at = place;
+    share = engine.train({1}).batch_share;
+  }
+  ASSERT_EQ(share, 0.5);
   memory.reset();
   ASSERT_EQ(engine.train({1}).steps, 1);
   const std::int64_t calls = memory.calls;
@@ -217,6 +223,7 @@ TEST_F(MemoryFaultTest, AThousandFailuresAnywhereInAStepAreNoExit) {
     failures += report.memory_failures;
     smaller += report.batch_share < 1;
     counted += report.steps == 0;
+    memory.reset();  // a step without padding asks less often: its failure may still be to come
     if (i % 50 == 0) expect_finite(engine);
   }
   memory.reset();
@@ -228,6 +235,37 @@ TEST_F(MemoryFaultTest, AThousandFailuresAnywhereInAStepAreNoExit) {
   EXPECT_GT(failures, 600);  // oneDNN copes with some by itself
   EXPECT_GT(counted, 0);
   EXPECT_LT(engine.train({10}).loss("source"), 0.9 * loss_before) << "it no longer learns";
+}
+
+/// With the state of their own that the terms keep, too.
+TEST_F(MemoryFaultTest, AFailureAnywhereInAStepWithEveryTermIsNoExit) {
+  EngineOptions options = tiny(2);
+  options.train.accumulate = 2;
+  options.train.copy_paste = 1;
+  options.train.class_balance = 0.5;
+  options.selftrain.labelled_weight = 1;
+  options.selftrain.class_sampling = options.selftrain.adaptive_cutmix = true;
+  options.selftrain.contrast.weight = 0.1;
+  options.selftrain.contrast.queries = options.selftrain.contrast.negatives = 8;
+  Engine engine = labelled(options);
+  engine.train({3});
+  memory.reset();
+  engine.train({1});
+  const std::int64_t calls = memory.calls;
+  constexpr std::int64_t kFailures = 60;
+  int failures = 0;
+  for (std::int64_t i = 0; i < kFailures; ++i) {
+    memory.reset();
+    memory.kind = static_cast<Kind>(i % 3);
+    memory.fail_at = calls * i / kFailures + 1;
+    TrainReport report;
+    ASSERT_NO_THROW(report = engine.train({1})) << "at call " << memory.fail_at;
+    ASSERT_FALSE(report.out_of_memory);
+    failures += report.memory_failures;
+  }
+  memory.reset();
+  EXPECT_GT(failures, kFailures / 3);  // with half the batch the later ones are not met
+  expect_finite(engine);
 }
 
 TEST_F(MemoryFaultTest, AStepRefusedBeforeItsUpdateIsDoneAgainAsIfNothingHadBeen) {

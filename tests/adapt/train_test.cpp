@@ -10,27 +10,10 @@
 #include "adapt/selftrain/cutmix.h"
 #include "adapt/train/trainer.h"
 #include "config/check.h"
+#include "tests/adapt/gradient_error.h"
 
 namespace driftloop::adapt {
 namespace {
-
-/// Largest difference between the gradient and central differences, in double precision.
-template <class Loss>
-double gradient_error(const torch::Tensor& at, const Loss& loss) {
-  const auto x = at.clone().requires_grad_();
-  loss(x).backward();
-  const auto gradient = x.grad().flatten();
-  double worst = 0;
-  constexpr double kStep = 1e-6;
-  for (std::int64_t i = 0; i < at.numel(); i += 7) {
-    auto up = at.clone(), down = at.clone();
-    up.flatten()[i] += kStep;
-    down.flatten()[i] -= kStep;
-    const double numeric = (loss(up) - loss(down)).template item<double>() / (2 * kStep);
-    worst = std::max(worst, std::abs(numeric - gradient[i].template item<double>()));
-  }
-  return worst;
-}
 
 TEST(LossTest, GradientsAgreeWithFiniteDifferences) {
   torch::manual_seed(1);
@@ -111,12 +94,12 @@ TEST(LossTest, NothingLabelledIsZeroNotNan) {
 TEST(CutMixTest, OneMaskForImageLabelAndConfidence) {
   config::Random random(3);
   for (double share : {0.1, 0.5, 0.9}) {
-    auto image =
-        torch::stack({torch::zeros({40, 60, 3}, torch::kByte), torch::ones({40, 60, 3}, torch::kByte)});
-    PseudoBatch pseudo{
-        torch::stack({torch::zeros({40, 60}, torch::kInt64), torch::ones({40, 60}, torch::kInt64)}),
-        torch::stack({torch::zeros({40, 60}), torch::ones({40, 60})})};
-    cutmix(image, pseudo, share, random);
+    MixImages images{
+        torch::stack({torch::zeros({40, 60, 3}, torch::kByte), torch::ones({40, 60, 3}, torch::kByte)}),
+        {torch::stack({torch::zeros({40, 60}, torch::kInt64), torch::ones({40, 60}, torch::kInt64)}),
+         torch::stack({torch::zeros({40, 60}), torch::ones({40, 60})})}};
+    cutmix(images, share, random);
+    const auto& [image, pseudo] = images;
     EXPECT_TRUE(torch::equal(image[0].select(2, 0), pseudo.label_nhw[0].to(torch::kByte)));
     EXPECT_TRUE(torch::equal(image[1].select(2, 2).to(torch::kFloat32), pseudo.confidence_nhw[1]));
     EXPECT_NEAR(image[0].to(torch::kFloat32).mean().item<double>(), share, 0.08);

@@ -22,16 +22,31 @@ TEST(Golden, Ohem) {
   });
 }
 
-// Cases with sample = 1 are for the class-wise sampling of method section 3.4c, which is not built yet.
 TEST(Golden, Consistency) {
   for_each_case("consistency", [](const GoldenCase& golden) {
-    if (golden.number("sample") != 0) return;
     const auto student = golden.in("student").clone().requires_grad_();
-    const auto loss = adapt::consistency_loss(student, {golden.in("pseudo"), golden.in("confidence")},
-                                              golden.number("gamma"));
+    const auto& pseudo = golden.in("pseudo");
+    adapt::ClassSampling sampling;
+    if (golden.number("sample") != 0) {  // the case's random maps are one for each class, for all images
+      const auto class_of = std::get<1>(student.detach().max(1, /*keepdim=*/true));
+      sampling = {golden.in("class_confidence"), golden.in("random")
+                                                     .unsqueeze(0)
+                                                     .expand({pseudo.size(0), -1, -1, -1})
+                                                     .gather(1, class_of)
+                                                     .squeeze(1)};
+    }
+    const auto loss =
+        adapt::consistency_loss(student, {pseudo, golden.in("confidence")}, golden.number("gamma"), sampling);
     loss.backward();
     expect_close(loss.detach().view({1}), golden.out("loss"));
     expect_close(student.grad(), golden.out("grad_student"));
+  });
+}
+
+TEST(Golden, ClassConfidence) {
+  for_each_case("class_confidence", [](const GoldenCase& golden) {
+    const auto sums = adapt::class_probability_sums(golden.in("logits"), golden.in("target"));
+    expect_close((sums[0] / sums[1].clamp_min(1)).to(at::kFloat), golden.out("confidence"));
   });
 }
 
