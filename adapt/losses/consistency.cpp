@@ -1,7 +1,7 @@
 #include "adapt/losses/consistency.h"
 
 #include "adapt/losses/loss.h"
-#include "config/label_space.h"
+#include "adapt/losses/pixel_loss.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -20,8 +20,8 @@ class Consistency final : public Loss {
     if (!part.present()) return {};
     ClassSampling sampling;
     if (sampled_) sampling = {context.class_confidence, at::rand_like(part.pseudo.confidence_nhw)};
-    return consistency_loss(part.of(context.output.logits_nchw, context.output.corners), part.pseudo,
-                            confidence_power_, sampling);
+    return consistency_loss(part.of(context.output.logits_nchw), part.pseudo, confidence_power_, sampling,
+                            context.output.corners);
   }
 
  private:
@@ -34,21 +34,21 @@ class Consistency final : public Loss {
 }  // namespace
 
 at::Tensor consistency_loss(const at::Tensor& student_nchw, const PseudoBatch& pseudo,
-                            double confidence_power, const ClassSampling& sampling) {
+                            double confidence_power, const ClassSampling& sampling, Corners corners) {
   constexpr double kTiny =
       1e-12;  // against nothing to divide by: all padding, or every class as sure as can be
-  const auto kept = pseudo.label_nhw != static_cast<std::int64_t>(config::kIgnore);
-  const auto label = pseudo.label_nhw.masked_fill(~kept, 0);
+  const at::Tensor& label = pseudo.label_nhw;
   auto weight = pseudo.confidence_nhw.pow(confidence_power);
   if (sampling.confidence_c.defined()) {
     const auto unsure = (1 - sampling.confidence_c).clamp_min(kTiny);
     const auto left_out = (1 - unsure / unsure.max()).to(sampling.uniform_nhw.scalar_type());
-    const auto predicted = std::get<1>(student_nchw.detach().max(1));
+    const auto predicted =
+        std::get<1>(upsample(student_nchw.detach(), label.size(1), label.size(2), corners).max(1));
     weight =
         weight * (sampling.uniform_nhw >= left_out.index_select(0, predicted.flatten()).view_as(predicted));
   }
-  const auto loss = -torch::log_softmax(student_nchw, 1).gather(1, label.unsqueeze(1)).squeeze(1);
-  return (loss * weight * kept).sum() / weight.sum().clamp_min(kTiny);
+  const auto loss = pixel_losses(student_nchw, pseudo.label_nhw, corners);  // 0 where nothing is kept
+  return (loss * weight).sum() / weight.sum().clamp_min(kTiny);
 }
 
 std::unique_ptr<Loss> make_consistency_loss(const LossSettings& settings) {

@@ -21,8 +21,8 @@ struct LabelledPart {
   at::Tensor label_nhw;  // int64, 255 ignored; undefined = the step has no such images
 
   bool present() const { return label_nhw.defined(); }
-  /// The rows of this part of a map of the student's, upsampled to the labels.
-  at::Tensor of(const at::Tensor& nchw, Corners corners) const;
+  /// The rows of this part of a map of the student's.
+  at::Tensor of(const at::Tensor& nchw) const { return nchw.narrow(0, first, label_nhw.size(0)); }
 };
 
 /// The same with what the teacher says of them.
@@ -31,7 +31,7 @@ struct PseudoPart {
   PseudoBatch pseudo;  // label undefined = the step has no such images
 
   bool present() const { return pseudo.label_nhw.defined(); }
-  at::Tensor of(const at::Tensor& nchw, Corners corners) const;
+  at::Tensor of(const at::Tensor& nchw) const { return nchw.narrow(0, first, pseudo.label_nhw.size(0)); }
 };
 
 /// Of which of the student's images the teacher's say is wanted, beside that on the weak view of the

@@ -30,10 +30,6 @@ constexpr std::array<config::NameEntry<LossEntry>, 5> kLosses{{
       make_contrast_loss}},
 }};
 
-at::Tensor rows_of(const at::Tensor& nchw, std::int64_t first, const at::Tensor& label_nhw, Corners corners) {
-  return upsample(nchw.narrow(0, first, label_nhw.size(0)), label_nhw.size(1), label_nhw.size(2), corners);
-}
-
 }  // namespace
 
 std::span<const config::NameEntry<LossEntry>> loss_table() {
@@ -46,14 +42,6 @@ std::vector<Term> make_terms(const LossSettings& settings) {
     if (entry.make.weight(settings, 0) > 0 || entry.make.weight(settings, 1) > 0)
       terms.push_back({std::string(entry.name), entry.make.weight, entry.make.make(settings)});
   return terms;
-}
-
-at::Tensor LabelledPart::of(const at::Tensor& nchw, Corners corners) const {
-  return rows_of(nchw, first, label_nhw, corners);
-}
-
-at::Tensor PseudoPart::of(const at::Tensor& nchw, Corners corners) const {
-  return rows_of(nchw, first, pseudo.label_nhw, corners);
 }
 
 }  // namespace driftloop::adapt

@@ -1,47 +1,37 @@
 #include "adapt/losses/ohem.h"
 
+#include "adapt/losses/pixel_loss.h"
 #include "config/label_space.h"
 
 namespace driftloop::adapt {
-namespace {
-
-constexpr std::int64_t kSparse = 4;  // with fewer than one labelled pixel in so many the others are left out
-
-}  // namespace
-
-LabelledLosses labelled_losses(const at::Tensor& logits_nchw, const at::Tensor& label_nhw) {
-  const auto valid = label_nhw != static_cast<std::int64_t>(config::kIgnore);
-  const auto label = label_nhw.masked_select(valid);
-  if (label.numel() * kSparse < label_nhw.numel()) {
-    const auto at = valid.flatten().nonzero().squeeze(1);
-    const auto rows =
-        logits_nchw.permute({0, 2, 3, 1}).reshape({-1, logits_nchw.size(1)}).index_select(0, at);
-    return {-torch::log_softmax(rows, 1).gather(1, label.unsqueeze(1)).squeeze(1), label};
-  }
-  const auto known = label_nhw.masked_fill(~valid, 0).unsqueeze(1);
-  return {-torch::log_softmax(logits_nchw, 1).gather(1, known).squeeze(1).masked_select(valid), label};
-}
 
 at::Tensor ohem_cross_entropy(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
-                              const OhemOptions& options, const at::Tensor& weight_c) {
-  auto [loss, label] = labelled_losses(logits_nchw, label_nhw);
-  const std::int64_t count = loss.numel();
-  if (count == 0) return logits_nchw.sum() * 0;
-  const auto prob = (-loss).detach().exp();
-  if (weight_c.defined()) loss = loss * weight_c.index_select(0, label);
-  if (count < options.min_kept || options.threshold >= 1) return loss.mean();
-  const auto hardest = std::get<0>(prob.kthvalue(options.min_kept));
-  return loss.masked_select(prob <= hardest.clamp_min(options.threshold)).mean();
+                              const OhemOptions& options, const at::Tensor& weight_c, Corners corners) {
+  auto loss = pixel_losses(logits_nchw, label_nhw, corners);
+  auto kept = label_nhw != static_cast<std::int64_t>(config::kIgnore);
+  if (options.threshold < 1 && label_nhw.numel() >= options.min_kept) {
+    constexpr double kNever = 2;  // so that with too few labelled pixels all of them are kept
+    const auto prob = (-loss).detach().exp().masked_fill(~kept, kNever);
+    const auto hardest = std::get<0>(prob.flatten().kthvalue(options.min_kept));
+    kept = kept & (prob <= hardest.clamp_min(options.threshold));
+  }
+  if (weight_c.defined())
+    loss = loss * weight_c.index_select(0, label_nhw.clamp_max(weight_c.numel() - 1).flatten())
+                      .view_as(label_nhw)
+                      .to(loss.scalar_type());
+  return loss.masked_fill(~kept, 0).sum() / kept.sum().clamp_min(1);
 }
 
-at::Tensor class_probability_sums(const at::Tensor& logits_nchw, const at::Tensor& label_nhw) {
+at::Tensor class_probability_sums(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
+                                  Corners corners) {
   const torch::NoGradGuard no_grad;
-  const auto [loss, label] = labelled_losses(logits_nchw, label_nhw);
-  const auto sums = at::zeros({2, logits_nchw.size(1)}, logits_nchw.options().dtype(at::kDouble));
-  const auto prob = (-loss).exp().to(at::kDouble);
+  const std::int64_t classes = logits_nchw.size(1);
+  const auto prob = (-pixel_losses(logits_nchw, label_nhw, corners)).exp().to(at::kDouble).flatten();
+  const auto label = label_nhw.clamp_max(classes).flatten();  // what has none goes into a row of its own
+  const auto sums = at::zeros({2, classes + 1}, prob.options());
   sums[0].index_add_(0, label, prob);
   sums[1].index_add_(0, label, at::ones_like(prob));
-  return sums;
+  return sums.narrow(1, 0, classes);
 }
 
 }  // namespace driftloop::adapt

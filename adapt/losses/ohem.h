@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "adapt/torch.h"
+#include "adapt/model/segmentation_net.h"
 
 namespace driftloop::adapt {
 
@@ -12,20 +12,16 @@ struct OhemOptions {
       100'000;  // at least this many hardest pixels are kept; with fewer valid ones all are
 };
 
-struct LabelledLosses {
-  at::Tensor loss;   // (n) minus the log probability of the true class of each labelled pixel
-  at::Tensor label;  // (n)
-};
-LabelledLosses labelled_losses(const at::Tensor& logits_nchw, const at::Tensor& label_nhw);
-
-/// Cross entropy over the hard pixels of (N, C, H, W) logits against (N, H, W) int64 labels, 255 ignored:
-/// mean over those kept, each times `weight_c` of its class where that is given. Zero (with a gradient of
-/// zero) when no pixel is labelled.
+/// Cross entropy over the hard pixels of logits (N, C, h, w), enlarged to the (N, H, W) int64 labels, 255
+/// ignored: mean over those kept, each times `weight_c` of its class where that is given. Zero (with a
+/// gradient of zero) when no pixel is labelled. Does not wait for the device.
 at::Tensor ohem_cross_entropy(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
-                              const OhemOptions& options, const at::Tensor& weight_c = {});
+                              const OhemOptions& options, const at::Tensor& weight_c = {},
+                              Corners corners = Corners::aligned);
 
-/// (2, C) double, on the device of the logits, no gradient: over the labelled pixels of each class the sum of
-/// their probability of it, and their number.
-at::Tensor class_probability_sums(const at::Tensor& logits_nchw, const at::Tensor& label_nhw);
+/// (2, C) double, on the device of the logits (as above), no gradient: over the labelled pixels of each class
+/// the sum of their probability of it, and their number.
+at::Tensor class_probability_sums(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
+                                  Corners corners = Corners::aligned);
 
 }  // namespace driftloop::adapt

@@ -21,10 +21,10 @@ class Supervised final : public Loss {
     if (!part.present()) return {};
     const NetOutput& out = context.output;
     const auto weight = balance_.weights(part.label_nhw);
-    auto loss = ohem_cross_entropy(part.of(out.logits_nchw, out.corners), part.label_nhw, ohem_, weight);
+    auto loss = ohem_cross_entropy(part.of(out.logits_nchw), part.label_nhw, ohem_, weight, out.corners);
     if (out.aux_nchw.defined())  // not every net has the head
       loss = loss + aux_weight_ *
-                        ohem_cross_entropy(part.of(out.aux_nchw, out.corners), part.label_nhw, ohem_, weight);
+                        ohem_cross_entropy(part.of(out.aux_nchw), part.label_nhw, ohem_, weight, out.corners);
     return loss;
   }
   void save(TensorFile& file) const override { balance_.save(file); }

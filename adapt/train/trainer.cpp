@@ -150,9 +150,8 @@ void Trainer::learn_from(const Batch& batch, double share, config::Random& rando
     context.class_confidence = at::tensor(at::ArrayRef<double>(q.data(), q.size())).to(device_);
     for (const auto* part : {&context.source, &context.target})
       if (part->present())
-        sums.class_2c = sums.class_2c + class_probability_sums(part->of(context.output.logits_nchw.detach(),
-                                                                        context.output.corners),
-                                                               part->label_nhw);
+        sums.class_2c = sums.class_2c + class_probability_sums(part->of(context.output.logits_nchw.detach()),
+                                                               part->label_nhw, context.output.corners);
   }
 
   auto total = at::zeros({}, device_);
