@@ -14,6 +14,7 @@ using adapt::EngineOptions;
 // Controls have no guard: it would hide how far an arm falls that it should be seen falling.
 void learn_from_source_alone(EngineOptions& o) {
   o.selftrain.weight = 0;
+  o.train.batch_source += o.train.batch_target;  // as many images a step as the others
   o.guard.enabled = false;
 }
 void take_target_statistics(EngineOptions& o) {

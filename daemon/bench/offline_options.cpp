@@ -35,6 +35,7 @@ void describe(config::Fields& f, RunOptions& o) {
 adapt::EngineOptions warmup_options(const RunOptions& run) {
   adapt::EngineOptions options = run.engine;
   options.selftrain.weight = 0;
+  options.train.batch_source += options.train.batch_target;  // a step of as many images as an arm's
   options.train.horizon_steps = run.warmup_steps;
   if (run.warmup_rate > 0) options.train.rate = run.warmup_rate;
   options.threads = run.engine.threads * run.jobs;  // the arms' share: nothing runs beside it

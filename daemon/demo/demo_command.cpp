@@ -101,9 +101,13 @@ void fit_into(RunOptions& options, double minutes, std::uint64_t seed, const fs:
   });
   const double step_s = std::chrono::duration<double>(Clock::now() - first).count() / (kTimedSteps - 2);
   fs::remove(scratch);
-  // An arm's step has three times the images of a warm-up step at most; two arms share the machine.
-  const double planned_s = step_s * (options.warmup_steps + 3.0 * options.rounds * options.steps_per_round *
-                                                                static_cast<double>(options.arms.size()));
+  // An arm's step has the images of a warm-up step, and unlabelled ones that the teacher sees, too.
+  const auto& engine = options.engine;
+  const double unlabelled = engine.selftrain.weight > 0 ? 1.5 * engine.selftrain.batch : 0;
+  const double images = 1 + unlabelled / (engine.train.batch_source + engine.train.batch_target);
+  const double planned_s =
+      step_s * (options.warmup_steps +
+                images * options.rounds * options.steps_per_round * static_cast<double>(options.arms.size()));
   const double factor = 0.85 * minutes * 60 / planned_s;
   options.warmup_steps = std::max(10, static_cast<int>(options.warmup_steps * factor));
   options.steps_per_round = std::max(5, static_cast<int>(options.steps_per_round * factor));

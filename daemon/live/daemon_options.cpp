@@ -67,6 +67,9 @@ void describe(config::Fields& f, LoopOptions& o) {
   f.field("replay", o.replay,
           "labelled source images to go on learning from, for example streetsim:game?frames=300 or "
           "folder:DIR; empty = source-free");
+  f.field("start", o.start,
+          "published weights that the warm-up begins with: a file (.safetensors, .pth) or a name as "
+          "efficientnet_lite0; empty = from nothing");
   f.field("warmup_steps", o.warmup_steps, {0, 100'000'000},
           "without weights: training steps on replay that make the first model");
   f.field(

@@ -34,6 +34,7 @@ struct LoopOptions {
   std::string crop_format = "jpeg";
   int crop_quality = 90;
   std::string replay;
+  std::string start;
   int warmup_steps = 0;
   std::string live_hook;
 };

@@ -103,9 +103,13 @@ void LiveLoop::take_up_memory() {
 bool LiveLoop::first_model() {
   const LoopOptions& loop = parts_.options.loop;
   const auto trained = parts_.state.warmup() / "trained.safetensors";
-  const WarmUp plan{parts_.options.engine, open_replay(parts_.options),
-                    loop.replay,           static_cast<std::uint64_t>(parts_.options.seed),
-                    loop.warmup_steps,     trained};
+  const WarmUp plan{parts_.options.engine,
+                    open_replay(parts_.options),
+                    loop.replay,
+                    static_cast<std::uint64_t>(parts_.options.seed),
+                    loop.warmup_steps,
+                    trained,
+                    loop.start};
   const auto resume = [&](adapt::Engine& warm) {
     if (warm.load(parts_.state.warmup())) spdlog::info("warm-up goes on at step {}", warm.step());
     show("training", "warm-up on " + loop.replay);

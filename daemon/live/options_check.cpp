@@ -17,6 +17,7 @@
 #include "config/check.h"
 #include "config/layers.h"
 #include "daemon/live/start_weights.h"
+#include "daemon/warm_up.h"
 #include "uplink/keys.h"
 #include "uplink/region.h"
 
@@ -135,6 +136,8 @@ void check_weights(const DaemonOptions& o, Findings& found) {
 void check_start(const DaemonOptions& o, Findings& found) {
   if (!o.loop.replay.empty()) try_to(found, "loop.replay", [&] { adapt::open_dataset(o.loop.replay, ""); });
   const bool warms_up = !o.loop.replay.empty() && o.loop.warmup_steps > 0;
+  if (!o.loop.start.empty() && o.loop.weights.empty() && warms_up && !has_model(o))
+    try_to(found, "loop.start", [&] { find_start(o.loop.start); });
   if (o.loop.weights.empty() && !warms_up && !o.state.empty() && !has_model(o))
     fail(found, "loop.weights",
          "there is no model to start from: set it to the .safetensors file of a trained model, or "
