@@ -240,6 +240,19 @@ class Cover final : public Strategy {
 
 }  // namespace
 
+void describe(config::Fields& f, CoverOptions& o) {
+  f.field("balance", o.balance, {0, 1},
+          "a tile counts by (share of its predicted class)^-balance: 0 = clusters follow area, 1 = every "
+          "predicted class gets as many");
+  f.field("max_clusters", o.max_clusters, {1, 65'536},
+          "clusters at most, which caps the cost of k-means; beyond it several regions a cluster are asked");
+  f.field("fit_tiles", o.fit_tiles, {1, 10'000'000}, "tiles that k-means is fitted on");
+  f.field(
+      "max_tiles", o.max_tiles, {1, 100'000'000},
+      "tiles kept as candidates over the whole pool, at least 2 per region asked; 2 bytes a channel each");
+  f.field("kmeans_iterations", o.kmeans_iterations, {1, 1000}, "Lloyd iterations of k-means");
+}
+
 std::unique_ptr<Strategy> make_cover() {
   return std::make_unique<Cover>();
 }

@@ -17,7 +17,6 @@ void check_request(const SelectRequest& request) {
   DL_CHECK(b.pixels >= 0 && b.pixels_per_frame >= 0 && b.regions >= 0, b.pixels, b.pixels_per_frame,
            b.regions);
   DL_CHECK(o.region_px >= 1 && o.region_px <= kMaxRegionPx, o.region_px);
-  DL_CHECK(o.score_radius_px >= 0 && o.score_radius_px <= 127, o.score_radius_px);
 }
 
 /// What has been asked of one frame, to check a selection against.

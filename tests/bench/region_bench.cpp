@@ -102,7 +102,7 @@ void add_size(Size size, int radius, at::Device device) {
     add(score_name + "/peer:conv", c, prob,
         [side](const at::Tensor& p) { return conv_score(p, side).to(at::kCPU); });
   if (device.is_cuda()) return;  // picks are the CPU's work in every build
-  const auto limits = PickLimits{.side = side, .count = count};
+  const auto limits = PickLimits{.apart = side, .count = count};
   add("region_pick" + tail, c, map, [limits](const at::Tensor& s) { return greedy_picks(s, {}, limits); });
   if (peer)
     add("region_pick" + tail + "/peer:conv", c, map,
