@@ -15,6 +15,7 @@
 
 #include "adapt/acquisition/cosine_kmeans.h"
 #include "adapt/acquisition/cover_choice.h"
+#include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/region_budget.h"
 #include "adapt/acquisition/strategies.h"
 #include "adapt/acquisition/tile_features.h"
@@ -144,8 +145,7 @@ Scan CoverChoice::observe(std::size_t index, const Prediction& prediction) const
       {"asked", state},
       {"feature",
        tile_features(prediction.feature_dhw, grid(index)).index_select(0, rows).to(at::kCPU, at::kHalf)},
-      {"class",
-       tile_classes(prediction.prob_chw, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
+      {"class", tile_classes(prediction, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
 }
 
 void CoverChoice::take(std::size_t index, Scan scan) {

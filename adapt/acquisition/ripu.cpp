@@ -15,13 +15,13 @@ class Ripu final : public WindowStrategy {
  public:
   std::optional<at::Tensor> score_map(const Prediction& prediction,
                                       const AcquisitionOptions& options) override {
-    return region_score(prediction.prob_chw, options.region_px, Border::clipped).score;
+    return region_score(prediction, options.region_px, Border::clipped).score;
   }
 
  private:
   at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
                            const SelectRequest& request) const override {
-    return region_score(prediction.prob_chw, request.options.region_px, Border::inside).score;
+    return region_score(prediction, request.options.region_px, Border::inside).score;
   }
 };
 
@@ -34,7 +34,7 @@ class RipuPixel final : public WindowStrategy {
 
  private:
   static at::Tensor pixel_scores(const Prediction& prediction, const AcquisitionOptions& options) {
-    return region_score(prediction.prob_chw, 2 * options.ripu_pixel.radius_px + 1, Border::clipped).score;
+    return region_score(prediction, 2 * options.ripu_pixel.radius_px + 1, Border::clipped).score;
   }
   int side_px(const AcquisitionOptions&) const override { return 1; }
   int apart_px(const AcquisitionOptions& options) const override { return options.ripu_pixel.radius_px + 1; }

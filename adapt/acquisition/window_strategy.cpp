@@ -94,11 +94,11 @@ std::unique_ptr<Choice> WindowStrategy::begin(const PoolFacts& facts, const Sele
 
 at::Tensor ScoreStrategy::window_scores(const FrameFacts&, const Prediction& prediction,
                                         const SelectRequest& request) const {
-  return window_mean(pixel_score(prediction.prob_chw).to(at::kCPU), side_px(request.options), Border::inside);
+  return window_mean(pixel_score(prediction).to(at::kCPU), side_px(request.options), Border::inside);
 }
 
 std::optional<at::Tensor> ScoreStrategy::score_map(const Prediction& prediction, const AcquisitionOptions&) {
-  return pixel_score(prediction.prob_chw).to(at::kCPU);
+  return pixel_score(prediction).to(at::kCPU);
 }
 
 }  // namespace driftloop::adapt

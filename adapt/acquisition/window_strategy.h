@@ -36,8 +36,8 @@ class ScoreStrategy : public WindowStrategy {
  private:
   at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,
                            const SelectRequest& request) const final;
-  /// (C, H, W) probabilities -> (H, W) score, on their device; larger is asked first.
-  virtual at::Tensor pixel_score(const at::Tensor& prob_chw) const = 0;
+  /// (H, W) score, on the prediction's device; larger is asked first.
+  virtual at::Tensor pixel_score(const Prediction& prediction) const = 0;
 };
 
 /// Pixels of all frames.
