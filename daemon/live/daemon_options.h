@@ -35,6 +35,7 @@ struct LoopOptions {
   int crop_quality = 90;
   std::string replay;
   int warmup_steps = 0;
+  std::string live_onnx;
   std::string live_hook;
 };
 void describe(config::Fields& f, LoopOptions& o);
