@@ -1,5 +1,6 @@
 #include "adapt/model.h"
 
+#include "adapt/acquisition/pixel_maps.h"
 #include "adapt/eval/evaluate.h"
 #include "adapt/model/placed_net.h"
 #include "adapt/model/weights.h"
@@ -77,9 +78,11 @@ cv::Mat Model::label(const cv::Mat& image_rgb) const {
 
 FrameView Model::view(const cv::Mat& image_rgb) const {
   return needing_memory("look at a frame", net_->device(), [&] {
-    const auto [confidence, ids] = net_->predict(image_rgb, Want::probabilities).prob_chw.max(0);
-    const auto dense = confidence.to(torch::kFloat32).cpu().contiguous();
-    return FrameView{net_->folded(ids), cv::Mat(image_rgb.size(), CV_32FC1, dense.data_ptr()).clone()};
+    const auto maps =
+        pixel_maps(net_->predict(image_rgb, Want::probabilities), Map::predicted | Map::confidence);
+    const auto dense = maps.confidence_hw.to(torch::kFloat32).cpu().contiguous();
+    return FrameView{net_->folded(maps.class_hw),
+                     cv::Mat(image_rgb.size(), CV_32FC1, dense.data_ptr()).clone()};
   });
 }
 

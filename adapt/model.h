@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "adapt/data/dataset.h"
+#include "adapt/model/onnx_options.h"
 #include "adapt/model/options.h"
 
 namespace driftloop::adapt {
@@ -69,6 +70,11 @@ class Model {
 
   /// Durable; the bytes depend on the weights and the spec alone. Throws Error.
   void save(const std::filesystem::path& file) const;
+
+  /// The net, its normalisation and the enlargement of its output to the input's size as one ONNX graph
+  /// (opset 17; docs/onnx.md) whose weights have the names that save() gives them. Durable. Runs the net
+  /// once. Throws Error: a size below kLeastSidePx, an operation that has no translation, a full disk.
+  void export_onnx(const std::filesystem::path& file, const OnnxOptions& options) const;
 
   /// For the sources of this room.
   const std::shared_ptr<PlacedNet>& placed() const { return net_; }

@@ -30,9 +30,9 @@ int main(int argc, char** argv) {
     CLI::App* command;
   };
   std::vector<Entry> entries;
-  for (auto add :
-       {daemon::add_demo, daemon::add_bench, daemon::add_eval, daemon::add_config, daemon::add_status,
-        daemon::add_doctor, daemon::add_data, daemon::add_weights, daemon::add_keygen, daemon::add_arm}) {
+  for (auto add : {daemon::add_demo, daemon::add_bench, daemon::add_eval, daemon::add_config,
+                   daemon::add_status, daemon::add_doctor, daemon::add_data, daemon::add_weights,
+                   daemon::add_export, daemon::add_keygen, daemon::add_arm}) {
     const std::size_t before = app.get_subcommands([](CLI::App*) { return true; }).size();
     daemon::Run run = add(app);
     entries.push_back({add, run, app.get_subcommands([](CLI::App*) { return true; }).at(before)});

@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 
 usage() {
   cat <<END
-usage: scripts/setup.sh [--cpu | --cuda] [--for FOLDER]
+usage: scripts/setup.sh [--cpu | --cuda] [--for FOLDER] [--tests]
 
 Debian 12, Ubuntu 22.04 or 24.04; as root, or through sudo where packages are missing.
   --cpu         LibTorch for the CPU: 1.3 GB on disk
@@ -13,6 +13,8 @@ Debian 12, Ubuntu 22.04 or 24.04; as root, or through sudo where packages are mi
   default       CUDA where an NVIDIA GPU is found; a CUDA toolkit (nvcc) alone does not ask for it
   --for FOLDER  the set-up of this build folder alone: LibTorch in FOLDER/venv, what CMake is to know in FOLDER/setup.cmake;
                 the repository's own (.venv, build/setup.cmake) stays as it is
+  --tests       also what tests alone need: ONNX Runtime's wheel into build/deps/onnx (210 MB on disk); without it, or where it cannot
+                be had, the comparison of exported nets is skipped
 
   Torch_DIR, CMAKE_PREFIX_PATH  lead to a LibTorch of your own (a Jetson's): no virtual environment is made
   DRIFTLOOP_VENV                where LibTorch's wheel goes (default: .venv in the repository)
@@ -22,10 +24,12 @@ END
 
 variant=${DRIFTLOOP_VARIANT:-}  # empty: found out below
 venv=${DRIFTLOOP_VENV:-$root/.venv}
+for_tests=no
 while (($#)); do
   case $1 in
     --cpu) variant=cpu ;;
     --cuda) variant=cuda ;;
+    --tests) for_tests=yes ;;
     --for)
       (($# > 1)) || die "--for needs a build folder"
       mkdir -p "$2"
@@ -198,6 +202,18 @@ END
   rm -rf "$scratch"
 }
 
+# For tests/contract/onnx_check.py. A machine without a wheel for it (or without a line) tests all the rest.
+onnx_venv=$root/build/deps/onnx
+install_onnx() {
+  rm -rf "$onnx_venv"
+  mkdir -p "$(dirname "$onnx_venv")"
+  if python3 -m venv "$onnx_venv" && "$onnx_venv/bin/python" -m pip --disable-pip-version-check install --quiet onnx onnxruntime; then
+    return 0
+  fi
+  rm -rf "$onnx_venv"
+  say "ONNX Runtime's wheel cannot be had: the comparison of exported nets will be skipped"
+}
+
 # What demo.sh, test.sh and 'cmake -C build/setup.cmake' configure with. Rewritten only when it changes.
 write_setup_cache() {
   local torch_root=$1 cuda=OFF text
@@ -242,4 +258,7 @@ else
 fi
 write_setup_cache "$torch_root"
 [[ -e $weights ]] || step "Weights of EfficientNet-Lite0 (18 MB)" fetch_weights
+if [[ $for_tests == yes && ! -x $onnx_venv/bin/python ]]; then
+  step "ONNX Runtime for the tests (210 MB)" install_onnx
+fi
 say "Set up: LibTorch for $variant in $torch_root"

@@ -61,7 +61,7 @@ build_cuda_variant() {
   what_was_done="compiled and linked in $((SECONDS - start)) s"
 }
 
-[[ ${builds[*]} == cuda-build ]] || "$root/scripts/setup.sh" "${setup[@]}"
+[[ ${builds[*]} == cuda-build ]] || "$root/scripts/setup.sh" --tests "${setup[@]}"
 results=()
 failed=no
 for name in "${builds[@]}"; do

@@ -15,6 +15,7 @@
 
 #include "adapt/acquisition/cosine_kmeans.h"
 #include "adapt/acquisition/cover_choice.h"
+#include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/region_budget.h"
 #include "adapt/acquisition/strategies.h"
 #include "adapt/acquisition/tile_features.h"
@@ -144,8 +145,7 @@ Scan CoverChoice::observe(std::size_t index, const Prediction& prediction) const
       {"asked", state},
       {"feature",
        tile_features(prediction.feature_dhw, grid(index)).index_select(0, rows).to(at::kCPU, at::kHalf)},
-      {"class",
-       tile_classes(prediction.prob_chw, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
+      {"class", tile_classes(prediction, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
 }
 
 void CoverChoice::take(std::size_t index, Scan scan) {
@@ -239,6 +239,19 @@ class Cover final : public Strategy {
 };
 
 }  // namespace
+
+void describe(config::Fields& f, CoverOptions& o) {
+  f.field("balance", o.balance, {0, 1},
+          "a tile counts by (share of its predicted class)^-balance: 0 = clusters follow area, 1 = every "
+          "predicted class gets as many");
+  f.field("max_clusters", o.max_clusters, {1, 65'536},
+          "clusters at most, which caps the cost of k-means; beyond it several regions a cluster are asked");
+  f.field("fit_tiles", o.fit_tiles, {1, 10'000'000}, "tiles that k-means is fitted on");
+  f.field(
+      "max_tiles", o.max_tiles, {1, 100'000'000},
+      "tiles kept as candidates over the whole pool, at least 2 per region asked; 2 bytes a channel each");
+  f.field("kmeans_iterations", o.kmeans_iterations, {1, 1000}, "Lloyd iterations of k-means");
+}
 
 std::unique_ptr<Strategy> make_cover() {
   return std::make_unique<Cover>();

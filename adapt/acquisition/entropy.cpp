@@ -1,12 +1,14 @@
 // entropy: the teacher's normalised entropy, mean over the region.
-#include "adapt/acquisition/region_score.h"
+#include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/strategies.h"
 #include "adapt/acquisition/window_strategy.h"
 
 namespace driftloop::adapt {
 namespace {
 class Entropy final : public ScoreStrategy {
-  at::Tensor pixel_score(const at::Tensor& prob_chw) const override { return normalised_entropy(prob_chw); }
+  at::Tensor pixel_score(const Prediction& prediction) const override {
+    return pixel_maps(prediction, Map::entropy).entropy_hw;
+  }
 };
 }  // namespace
 

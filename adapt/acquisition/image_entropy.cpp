@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 
 #include "adapt/acquisition/image_strategy.h"
-#include "adapt/acquisition/region_score.h"
+#include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/strategies.h"
 #include "adapt/acquisition/window_strategy.h"
 
@@ -12,12 +12,12 @@ class ImageEntropy final : public ImageStrategy {
  public:
   ImageEntropy() : ImageStrategy(Strata::by_group) {}
   std::optional<at::Tensor> score_map(const Prediction& prediction, const AcquisitionOptions&) override {
-    return normalised_entropy(prediction.prob_chw).to(at::kCPU);
+    return pixel_maps(prediction, Map::entropy).entropy_hw.to(at::kCPU);
   }
 
  private:
   double image_score(const std::string&, const Prediction& prediction, const SelectRequest&) const override {
-    return normalised_entropy(prediction.prob_chw).mean().item<double>();
+    return pixel_maps(prediction, Map::entropy).entropy_hw.mean().item<double>();
   }
 };
 }  // namespace

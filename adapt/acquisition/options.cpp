@@ -7,19 +7,6 @@
 
 namespace driftloop::adapt {
 
-void describe(config::Fields& f, CoverOptions& o) {
-  f.field("balance", o.balance, {0, 1},
-          "a tile counts by (share of its predicted class)^-balance: 0 = clusters follow area, 1 = every "
-          "predicted class gets as many");
-  f.field("max_clusters", o.max_clusters, {1, 65'536},
-          "clusters at most, which caps the cost of k-means; beyond it several regions a cluster are asked");
-  f.field("fit_tiles", o.fit_tiles, {1, 10'000'000}, "tiles that k-means is fitted on");
-  f.field(
-      "max_tiles", o.max_tiles, {1, 100'000'000},
-      "tiles kept as candidates over the whole pool, at least 2 per region asked; 2 bytes a channel each");
-  f.field("kmeans_iterations", o.kmeans_iterations, {1, 1000}, "Lloyd iterations of k-means");
-}
-
 void describe(config::Fields& f, AcquisitionOptions& o) {
   f.choice("strategy", o.strategy, strategy_names(), "how regions are chosen");
   f.field("region_px", o.region_px, {1, kMaxRegionPx},
@@ -35,9 +22,8 @@ void describe(config::Fields& f, AcquisitionOptions& o) {
           "regions (clicks) that one round may ask for, if the pixels allow them; 0 = no limit");
   f.field("pixels_per_frame", o.pixels_per_frame, {0},
           "pixels asked of one frame in one round; 0 = no limit but the pool's");
-  f.field("score_radius_px", o.score_radius_px, {0, 127},
-          "ripu_pixel: half side of the window a pixel's score looks at, px");
-  f.section("cover", o.cover, "limits of the strategy cover");
+  f.section("cover", o.cover, "of the strategy cover");
+  f.section("ripu_pixel", o.ripu_pixel, "of the strategy ripu_pixel");
 }
 
 Budget least(const Budget& a, const Budget& b) {

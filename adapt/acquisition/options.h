@@ -11,6 +11,7 @@ namespace driftloop::adapt {
 
 inline constexpr int kMaxRegionPx = 512;  // the kernels count the pixels of a window in 32 bits
 
+/// Each strategy's own are described where the strategy is.
 struct CoverOptions {
   double balance = 0.5;
   int max_clusters = 1024;
@@ -20,6 +21,11 @@ struct CoverOptions {
 };
 void describe(config::Fields& f, CoverOptions& o);
 
+struct RipuPixelOptions {
+  int radius_px = 32;
+};
+void describe(config::Fields& f, RipuPixelOptions& o);
+
 struct AcquisitionOptions {
   std::string strategy = "cover";
   int region_px = 8;
@@ -28,8 +34,8 @@ struct AcquisitionOptions {
   std::int64_t pixels_per_round = 0;
   std::int64_t regions_per_round = 0;
   std::int64_t pixels_per_frame = 0;
-  int score_radius_px = 32;
   CoverOptions cover;
+  RipuPixelOptions ripu_pixel;
 };
 void describe(config::Fields& f, AcquisitionOptions& o);
 

@@ -78,7 +78,7 @@ std::vector<Pick> greedy_picks(const at::Tensor& score_hw, const cv::Mat& blocke
                                const PickLimits& limits) {
   DL_CHECK(score_hw.dim() == 2 && score_hw.scalar_type() == at::kFloat && score_hw.is_cpu(),
            score_hw.sizes());
-  DL_CHECK(score_hw.numel() < std::int64_t{1} << 32 && limits.side >= 1, score_hw.sizes(), limits.side);
+  DL_CHECK(score_hw.numel() < std::int64_t{1} << 32 && limits.apart >= 1, score_hw.sizes(), limits.apart);
   std::vector<Pick> picks;
   if (limits.count <= 0 || score_hw.numel() == 0) return picks;
   const auto score = score_hw.contiguous();
@@ -89,13 +89,13 @@ std::vector<Pick> greedy_picks(const at::Tensor& score_hw, const cv::Mat& blocke
   cv::Mat blocked = blocked_hw.empty() ? cv::Mat::zeros(height, width, CV_8UC1) : blocked_hw.clone();
 
   auto keys = candidate_keys(score, blocked_hw, limits.floor);
-  const auto area = static_cast<std::uint64_t>(limits.side) * static_cast<std::uint64_t>(limits.side);
+  const auto area = static_cast<std::uint64_t>(limits.apart) * static_cast<std::uint64_t>(limits.apart);
   const auto wanted =
       std::min<std::uint64_t>(static_cast<std::uint64_t>(limits.count), keys.size() / area + 1);
   LazyOrder order(std::move(keys), std::max<std::size_t>(1024, wanted * std::min<std::uint64_t>(area, 16)));
   const float* value = score.const_data_ptr<float>();
   const cv::Rect map(0, 0, width, height);
-  const int reach = limits.side - 1;
+  const int reach = limits.apart - 1;
   for (std::uint64_t key = 0; order.next(key);) {
     const auto index = static_cast<std::uint32_t>(key);
     const int y = static_cast<int>(index / static_cast<std::uint32_t>(width));
@@ -108,11 +108,12 @@ std::vector<Pick> greedy_picks(const at::Tensor& score_hw, const cv::Mat& blocke
   return picks;
 }
 
-cv::Mat windows_touching(const cv::Mat& asked_hw, int side) {
+cv::Mat windows_touching(const cv::Mat& asked_hw, int side, int margin) {
   if (asked_hw.empty() || side > asked_hw.rows || side > asked_hw.cols) return {};
   DL_CHECK(asked_hw.type() == CV_8UC1, asked_hw.type());
   cv::Mat ones;
   cv::min(asked_hw, 1, ones);
+  if (margin > 0) cv::dilate(ones, ones, cv::Mat::ones(2 * margin + 1, 2 * margin + 1, CV_8UC1));
   cv::Mat sum;
   cv::integral(ones, sum, CV_32S);
   const int rows = asked_hw.rows - side + 1;
@@ -127,11 +128,13 @@ bool asked_before(const Region& a, const Region& b) {
          std::tie(a.score, b.frame_id, b.box_px.y, b.box_px.x);
 }
 
-PoolPick::PoolPick(std::int64_t count, int side)
-    : count_(static_cast<std::size_t>(std::max<std::int64_t>(0, count))), side_(side) {}
+PoolPick::PoolPick(std::int64_t count, int side, int apart)
+    : count_(static_cast<std::size_t>(std::max<std::int64_t>(0, count))), side_(side), apart_(apart) {
+  DL_CHECK(apart >= side && side >= 1, side, apart);
+}
 
 PickLimits PoolPick::limits(std::int64_t per_frame) const {
-  PickLimits limits{.side = side_, .count = std::min(static_cast<std::int64_t>(count_), per_frame)};
+  PickLimits limits{.apart = apart_, .count = std::min(static_cast<std::int64_t>(count_), per_frame)};
   if (heap_.size() == count_ && count_ > 0) limits.floor = static_cast<float>(heap_.front().score);
   return limits;
 }

@@ -20,8 +20,8 @@ struct Pick {
 };
 
 struct PickLimits {
-  int side;  // a taken window blocks the indices less than `side` rows and columns away: windows never
-             // overlap
+  int apart;  // a taken window blocks the indices less than this many rows and columns away; at least the
+              // windows' side, so that they never overlap
   std::int64_t count;                                     // at most this many
   float floor = -std::numeric_limits<float>::infinity();  // worse windows are not wanted; equal ones are
 };
@@ -32,16 +32,17 @@ struct PickLimits {
 std::vector<Pick> greedy_picks(const at::Tensor& score_hw, const cv::Mat& blocked_hw,
                                const PickLimits& limits);
 
-/// Marks the windows (Border::inside) of a frame that touch a nonzero pixel of `asked_hw`; empty in, empty
-/// out.
-cv::Mat windows_touching(const cv::Mat& asked_hw, int side);
+/// Marks the windows (Border::inside) of a frame that come nearer than `margin` pixels to a nonzero one of
+/// `asked_hw`: 0 = that touch one. Empty in, empty out.
+cv::Mat windows_touching(const cv::Mat& asked_hw, int side, int margin = 0);
 
 /// The best regions over the pool, frame by frame: since a window only blocks others of its own frame, the
 /// greedy order over the pool is the merge of the frames' own, and only the best `count` so far need to be
 /// kept.
 class PoolPick {
  public:
-  PoolPick(std::int64_t count, int side);
+  /// `apart` as in PickLimits.
+  PoolPick(std::int64_t count, int side, int apart);
 
   /// For greedy_picks on one more frame: what is worse than `count` others seen so far is not looked for.
   PickLimits limits(std::int64_t per_frame) const;
@@ -52,7 +53,7 @@ class PoolPick {
 
  private:
   std::size_t count_;
-  int side_;
+  int side_, apart_;
   std::vector<Region> heap_;  // the worst one on top
 };
 

@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
+#include "adapt/acquisition/pixel_maps.h"
+#include "adapt/acquisition/window_impurity.h"
 #include "config/check.h"
 #ifdef DRIFTLOOP_CUDA_KERNELS
 #include <c10/cuda/CUDAGuard.h>
@@ -28,93 +29,25 @@ void check_arguments(const at::Tensor& prob_chw, int side) {
            prob_chw.size(0), side);
 }
 
-/// Histograms of predicted classes: one per column over the window's rows, and the window's own while it
-/// slides along a row. With n_c pixels of class c among N, entropy = log N - (1/N) sum n_c log n_c; the
-/// published epsilon inside the logarithm takes 1e-6 off per class present (to first order, exact to 1e-10).
-class ImpurityRows {
- public:
-  /// Rows are then filled in ascending order from `first_y`.
-  ImpurityRows(const WindowGrid& grid, std::int64_t first_y, int classes, const std::uint8_t* class_hw,
-               const double* n_log_n)
-      : grid_(grid),
-        classes_(static_cast<std::size_t>(classes)),
-        class_hw_(class_hw),
-        n_log_n_(n_log_n),
-        columns_(static_cast<std::size_t>(grid.width) * classes_, 0),
-        window_(classes_, 0),
-        rows_begin_(grid.first_row(first_y)),
-        rows_end_(rows_begin_) {}
-
-  void fill(std::int64_t y, float* out) {
-    while (rows_end_ < grid_.end_row(y)) change_row(rows_end_++, 1);
-    while (rows_begin_ < grid_.first_row(y)) change_row(rows_begin_++, -1);
-    std::fill(window_.begin(), window_.end(), 0);
-    std::int64_t begin = 0;
-    std::int64_t end = 0;
-    for (std::int64_t x = 0; x < grid_.out_width; ++x) {
-      while (end < grid_.end_column(x)) add_column(end++);
-      while (begin < grid_.first_column(x)) remove_column(begin++);
-      out[x] = entropy((rows_end_ - rows_begin_) * (end - begin));
-    }
-  }
-
- private:
-  void change_row(std::int64_t y, int step) {
-    const std::uint8_t* row = class_hw_ + y * grid_.width;
-    for (std::int64_t x = 0; x < grid_.width; ++x) {
-      auto& n = columns_[static_cast<std::size_t>(x) * classes_ + row[x]];
-      n = static_cast<std::uint16_t>(n + step);
-    }
-  }
-  void add_column(std::int64_t x) {
-    const auto* column = columns_.data() + static_cast<std::size_t>(x) * classes_;
-    for (std::size_t c = 0; c < classes_; ++c) window_[c] += column[c];
-  }
-  void remove_column(std::int64_t x) {
-    const auto* column = columns_.data() + static_cast<std::size_t>(x) * classes_;
-    for (std::size_t c = 0; c < classes_; ++c) window_[c] -= column[c];
-  }
-  float entropy(std::int64_t pixels) const {
-    double sum = 0;
-    int present = 0;
-    for (std::size_t c = 0; c < classes_; ++c) {
-      sum += n_log_n_[window_[c]];
-      present += window_[c] != 0;
-    }
-    const auto n = static_cast<double>(pixels);
-    return static_cast<float>(((n_log_n_[pixels] - sum) / n - kLogEpsilon * present) /
-                              std::log(static_cast<double>(classes_)));
-  }
-
-  const WindowGrid& grid_;
-  std::size_t classes_;
-  const std::uint8_t* class_hw_;
-  const double* n_log_n_;
-  std::vector<std::uint16_t> columns_;  // [x][class]
-  std::vector<std::uint32_t> window_;   // up to kMaxRegionPx^2 pixels
-  std::int64_t rows_begin_;
-  std::int64_t rows_end_;
-};
-
-std::vector<double> n_log_n_table(int side) {
-  std::vector<double> table(static_cast<std::size_t>(side) * static_cast<std::size_t>(side) + 1, 0.0);
-  for (std::size_t n = 2; n < table.size(); ++n)
-    table[n] = static_cast<double>(n) * std::log(static_cast<double>(n));
-  return table;
-}
-
 at::Tensor window_impurity(const at::Tensor& class_hw, int classes, int side, Border border) {
   const WindowGrid grid(class_hw.size(0), class_hw.size(1), side, border);
   auto out = at::empty({grid.out_height, grid.out_width}, at::kFloat);
   if (out.numel() == 0) return out;
-  const auto table = n_log_n_table(side);
   const auto* predicted = class_hw.const_data_ptr<std::uint8_t>();
   auto* result = out.data_ptr<float>();
   at::parallel_for(0, grid.out_height, rows_per_task(grid), [&](std::int64_t from, std::int64_t to) {
-    ImpurityRows rows(grid, from, classes, predicted, table.data());
-    for (std::int64_t y = from; y < to; ++y) rows.fill(y, result + y * grid.out_width);
+    fill_impurity_rows(grid, predicted, classes, from, to, result + from * grid.out_width);
   });
   return out;
+}
+
+RegionScore score_of(const at::Tensor& class_hw, const at::Tensor& entropy_hw, int classes, int side,
+                     Border border) {
+  RegionScore result;
+  result.impurity = window_impurity(class_hw, classes, side, border);
+  result.uncertainty = window_mean(entropy_hw, side, border);
+  result.score = result.impurity * result.uncertainty;
+  return result;
 }
 
 #ifdef DRIFTLOOP_CUDA_KERNELS
@@ -172,12 +105,18 @@ RegionScore region_score_cpu(const at::Tensor& prob_chw, int side, Border border
   check_arguments(prob_chw, side);
   const c10::NoGradGuard no_grad;
   const auto prob = prob_chw.to(at::kCPU);
-  RegionScore result;
-  const auto class_hw = std::get<1>(prob.max(0)).to(at::kByte).contiguous();  // argmax(0) takes five times as long
-  result.impurity = window_impurity(class_hw, static_cast<int>(prob.size(0)), side, border);
-  result.uncertainty = window_mean(normalised_entropy(prob), side, border);
-  result.score = result.impurity * result.uncertainty;
-  return result;
+  const auto class_hw =
+      std::get<1>(prob.max(0)).to(at::kByte).contiguous();  // argmax(0) takes five times as long
+  return score_of(class_hw, normalised_entropy(prob), static_cast<int>(prob.size(0)), side, border);
+}
+
+RegionScore region_score(const Prediction& prediction, int side, Border border) {
+  if (!prediction.logits_chw.defined() || !prediction.logits_chw.is_cpu())
+    return region_score(probabilities(prediction), side, border);
+  DL_CHECK(side >= 1 && side <= kMaxRegionPx, side);
+  const auto maps = pixel_maps(prediction, Map::predicted | Map::entropy);
+  return score_of(maps.class_hw, maps.entropy_hw, static_cast<int>(prediction.logits_chw.size(0)), side,
+                  border);
 }
 
 RegionScore region_score(const at::Tensor& prob_chw, int side, Border border) {

@@ -87,10 +87,17 @@ __global__ void slide_windows(RegionScoreJob job, int strip, float inverse_log_c
   }
 }
 
-void check_launch(const char* kernel) {
-  const cudaError_t error = cudaGetLastError();
-  if (error != cudaSuccess)
-    throw Error(std::string("cannot score regions on the GPU: ") + kernel + ": " + cudaGetErrorString(error));
+/// By the function and not by <<< >>>, so that a C++ compiler understands it too: without a GPU the tests run
+/// the kernels' threads as loops (tests/adapt/cuda_threads/).
+template <class... Parameters>
+void launch(const char* name, void (*kernel)(Parameters...), dim3 blocks, std::size_t shared_bytes,
+            cudaStream_t stream, Parameters... arguments) {
+  void* pointers[] = {&arguments...};
+  const cudaError_t error = cudaLaunchKernel(kernel, blocks, dim3(kThreads), pointers, shared_bytes, stream);
+  if (error != cudaSuccess) {
+    cudaGetLastError();  // taken note of: the next launch does not report it again
+    throw Error(std::string("cannot score regions on the GPU: ") + name + ": " + cudaGetErrorString(error));
+  }
 }
 
 }  // namespace
@@ -99,9 +106,8 @@ void region_score_cuda(const RegionScoreJob& job, void* stream) {
   const auto on = static_cast<cudaStream_t>(stream);
   const float inverse_log_classes = 1.0F / logf(static_cast<float>(job.classes));
   const long long pixels = static_cast<long long>(job.height) * job.width;
-  class_and_entropy<<<static_cast<unsigned>((pixels + kThreads - 1) / kThreads), kThreads, 0, on>>>(
-      job, inverse_log_classes);
-  check_launch("class_and_entropy");
+  launch("class_and_entropy", class_and_entropy,
+         dim3(static_cast<unsigned>((pixels + kThreads - 1) / kThreads)), 0, on, job, inverse_log_classes);
 
   // A strip's first window costs side^2 reads: strips of a few sides keep that small, and many strips keep
   // the GPU busy.
@@ -116,8 +122,7 @@ void region_score_cuda(const RegionScoreJob& job, void* stream) {
     throw Error("cannot score regions on the GPU: " + std::to_string(job.classes) +
                 " classes need more shared memory than it has");
   }
-  slide_windows<<<blocks, kThreads, shared_bytes, on>>>(job, strip, inverse_log_classes);
-  check_launch("slide_windows");
+  launch("slide_windows", slide_windows, blocks, shared_bytes, on, job, strip, inverse_log_classes);
 }
 
 }  // namespace driftloop::adapt

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "adapt/acquisition/options.h"
+#include "adapt/acquisition/strategy.h"
 #include "adapt/acquisition/window.h"
 
 namespace driftloop::adapt {
@@ -23,6 +24,9 @@ struct RegionScore {
 /// the kernels, the maps are made by region_score.cu; else by the CPU code, its declared twin: they agree to
 /// float rounding.
 RegionScore region_score(const at::Tensor& prob_chw, int side, Border border);
+
+/// From the net's own logits, where the prediction has them, without a map of probabilities (pixel_maps.h).
+RegionScore region_score(const Prediction& prediction, int side, Border border);
 
 /// The CPU twin, whatever the device.
 RegionScore region_score_cpu(const at::Tensor& prob_chw, int side, Border border);

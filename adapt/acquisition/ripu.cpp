@@ -1,5 +1,7 @@
 // ripu: impurity x uncertainty of the region itself. ripu_pixel: the same over a large window around a single
-// pixel.
+// pixel; as in the published code a pixel that was asked keeps that window to itself, in all rounds, so that
+// neighbours of nearly the same score do not follow it. Where a pool has no pixel left that is far enough
+// from all others, fewer are asked than the budget pays.
 #include <ATen/ATen.h>
 
 #include "adapt/acquisition/region_score.h"
@@ -13,13 +15,13 @@ class Ripu final : public WindowStrategy {
  public:
   std::optional<at::Tensor> score_map(const Prediction& prediction,
                                       const AcquisitionOptions& options) override {
-    return region_score(prediction.prob_chw, options.region_px, Border::clipped).score;
+    return region_score(prediction, options.region_px, Border::clipped).score;
   }
 
  private:
   at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
                            const SelectRequest& request) const override {
-    return region_score(prediction.prob_chw, request.options.region_px, Border::inside).score;
+    return region_score(prediction, request.options.region_px, Border::inside).score;
   }
 };
 
@@ -32,9 +34,10 @@ class RipuPixel final : public WindowStrategy {
 
  private:
   static at::Tensor pixel_scores(const Prediction& prediction, const AcquisitionOptions& options) {
-    return region_score(prediction.prob_chw, 2 * options.score_radius_px + 1, Border::clipped).score;
+    return region_score(prediction, 2 * options.ripu_pixel.radius_px + 1, Border::clipped).score;
   }
   int side_px(const AcquisitionOptions&) const override { return 1; }
+  int apart_px(const AcquisitionOptions& options) const override { return options.ripu_pixel.radius_px + 1; }
   at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
                            const SelectRequest& request) const override {
     return pixel_scores(prediction, request.options);
@@ -42,6 +45,12 @@ class RipuPixel final : public WindowStrategy {
 };
 
 }  // namespace
+
+void describe(config::Fields& f, RipuPixelOptions& o) {
+  f.field(
+      "radius_px", o.radius_px, {0, (kMaxRegionPx - 1) / 2},
+      "half side of the window that a pixel's score looks at, and that it keeps to itself once asked, px");
+}
 
 std::unique_ptr<Strategy> make_ripu() {
   return std::make_unique<Ripu>();

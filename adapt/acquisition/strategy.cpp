@@ -17,7 +17,6 @@ void check_request(const SelectRequest& request) {
   DL_CHECK(b.pixels >= 0 && b.pixels_per_frame >= 0 && b.regions >= 0, b.pixels, b.pixels_per_frame,
            b.regions);
   DL_CHECK(o.region_px >= 1 && o.region_px <= kMaxRegionPx, o.region_px);
-  DL_CHECK(o.score_radius_px >= 0 && o.score_radius_px <= 127, o.score_radius_px);
 }
 
 /// What has been asked of one frame, to check a selection against.
@@ -76,15 +75,18 @@ class SelectionCheck {
 std::optional<Prediction> checked_prediction(PoolView& pool, std::size_t index, Want want) {
   std::optional<Prediction> seen = pool.predict(index, want);
   if (!seen) return seen;
-  const auto& [prob, feature] = *seen;
+  const auto& feature = seen->feature_dhw;
   const cv::Size size = pool.frame_size(index);
-  DL_CHECK(prob.defined() && prob.dim() == 3 && prob.size(1) == size.height && prob.size(2) == size.width,
+  const bool logits = seen->logits_chw.defined();
+  const auto& classes = logits ? seen->logits_chw : seen->prob_chw;
+  DL_CHECK(classes.defined() && classes.dim() == 3, pool.frame_id(index), size);
+  DL_CHECK(logits ? seen->frame_px == size : classes.size(1) == size.height && classes.size(2) == size.width,
            pool.frame_id(index), size);
   const bool features = want == Want::probabilities_and_features;
   DL_CHECK(!features || (feature.defined() && feature.dim() == 3), pool.frame_id(index),
            "features were asked for");
   // A sum is NaN or infinite when an element is: one pass and no temporary of the map's size.
-  if (!(features ? prob.sum() + feature.sum() : prob.sum()).isfinite().item<bool>())
+  if (!(features ? classes.sum() + feature.sum() : classes.sum()).isfinite().item<bool>())
     throw Error("the teacher's output for frame " + pool.frame_id(index) +
                 " is not finite: its weights are broken; return to the live model");
   return seen;

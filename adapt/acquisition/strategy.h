@@ -20,15 +20,21 @@
 #include "adapt/acquisition/options.h"
 #include "adapt/acquisition/scan.h"
 #include "adapt/acquisition/scan_log.h"
+#include "adapt/model/corners.h"
 #include "adapt/region.h"
 #include "config/name_table.h"
 
 namespace driftloop::adapt {
 
-/// What the teacher says about one frame, on the CPU or on a CUDA device (both tensors on the same one).
+/// What the teacher says about one frame, on the CPU or on a CUDA device (all tensors on the same one): its
+/// logits as they leave the net, or probabilities. pixel_maps.h makes of them what strategies need.
 struct Prediction {
-  at::Tensor prob_chw;     // (C, H, W) float, sums to 1 over C, at the frame's full size
-  at::Tensor feature_dhw;  // (D, h, w) float, teacher features at stride 8, not normalised; may be undefined
+  at::Tensor prob_chw = {};     // (C, H, W) float, sums to 1 over C, at the frame's full size
+  at::Tensor feature_dhw = {};  // (D, h, w) float, teacher features at stride 8, not normalised; may be
+                                // undefined
+  at::Tensor logits_chw = {};   // (C, h, w) float, about a quarter of the frame's size: instead of prob_chw
+  Corners corners = Corners::aligned;  // how the logits are enlarged
+  cv::Size frame_px = {};              // with logits: to what
 };
 
 enum class Want { nothing, probabilities, probabilities_and_features };

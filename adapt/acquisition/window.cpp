@@ -19,10 +19,16 @@ void mean_row(const WindowGrid& grid, const std::vector<double>& column_sum, std
   double sum = 0;
   std::int64_t begin = 0;
   std::int64_t end = 0;
+  std::int64_t columns = 0;
+  double share = 0;  // of one pixel: the same for nearly all windows, and a division takes long
   for (std::int64_t x = 0; x < grid.out_width; ++x) {
     while (end < grid.end_column(x)) sum += column_sum[static_cast<std::size_t>(end++)];
     while (begin < grid.first_column(x)) sum -= column_sum[static_cast<std::size_t>(begin++)];
-    out[x] = static_cast<float>(sum / static_cast<double>(rows * (end - begin)));
+    if (end - begin != columns) {
+      columns = end - begin;
+      share = 1 / static_cast<double>(rows * columns);
+    }
+    out[x] = static_cast<float>(sum * share);
   }
 }
 

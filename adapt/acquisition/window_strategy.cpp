@@ -22,22 +22,22 @@ class WindowChoice final : public Choice {
         facts_(facts),
         request_(request),
         side_(strategy.side_px(request.options)),
+        apart_(strategy.apart_px(request.options)),
         budget_(budget),
-        pick_(budget.total, side_) {}
+        pick_(budget.total, side_, apart_) {}
 
   std::optional<Want> wants(std::size_t index) const override {
     const cv::Size size = facts_.frame_size(index);
     if (side_ > size.width || side_ > size.height || limits(index).count == 0) return std::nullopt;
-    const cv::Mat blocked = windows_touching(facts_.taken(index), side_);
-    if (!blocked.empty() && cv::countNonZero(blocked) == static_cast<int>(blocked.total()))
-      return std::nullopt;
+    const cv::Mat none = blocked(index);
+    if (!none.empty() && cv::countNonZero(none) == static_cast<int>(none.total())) return std::nullopt;
     return strategy_.want();
   }
 
   Scan observe(std::size_t index, const Prediction& prediction) const override {
     const auto scores =
         strategy_.window_scores({facts_.frame_id(index), facts_.frame_size(index)}, prediction, request_);
-    const auto picks = greedy_picks(scores, windows_touching(facts_.taken(index), side_), limits(index));
+    const auto picks = greedy_picks(scores, blocked(index), limits(index));
     const auto count = static_cast<std::int64_t>(picks.size());
     Scan scan{{"score", at::empty({count}, at::kFloat)}, {"yx", at::empty({count, 2}, at::kInt)}};
     auto* score = scan["score"].data_ptr<float>();
@@ -62,6 +62,9 @@ class WindowChoice final : public Choice {
   std::vector<Region> choose() override { return pick_.finish(); }
 
  private:
+  cv::Mat blocked(std::size_t index) const {
+    return windows_touching(facts_.taken(index), side_, apart_ - side_);
+  }
   PickLimits limits(std::size_t index) const {
     return pick_.limits(regions_left(request_.budget, budget_, side_, facts_.asked_px(index)));
   }
@@ -69,7 +72,7 @@ class WindowChoice final : public Choice {
   const WindowStrategy& strategy_;
   const PoolFacts& facts_;
   const SelectRequest& request_;
-  int side_;
+  int side_, apart_;
   RegionBudget budget_;
   PoolPick pick_;
 };
@@ -91,11 +94,11 @@ std::unique_ptr<Choice> WindowStrategy::begin(const PoolFacts& facts, const Sele
 
 at::Tensor ScoreStrategy::window_scores(const FrameFacts&, const Prediction& prediction,
                                         const SelectRequest& request) const {
-  return window_mean(pixel_score(prediction.prob_chw).to(at::kCPU), side_px(request.options), Border::inside);
+  return window_mean(pixel_score(prediction).to(at::kCPU), side_px(request.options), Border::inside);
 }
 
 std::optional<at::Tensor> ScoreStrategy::score_map(const Prediction& prediction, const AcquisitionOptions&) {
-  return pixel_score(prediction.prob_chw).to(at::kCPU);
+  return pixel_score(prediction).to(at::kCPU);
 }
 
 }  // namespace driftloop::adapt

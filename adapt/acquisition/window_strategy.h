@@ -15,6 +15,9 @@ class WindowStrategy : public Strategy {
  public:
   /// Side of the windows asked, px.
   virtual int side_px(const AcquisitionOptions& options) const { return options.region_px; }
+  /// Two windows asked of a frame, in whatever round, are at least so many rows or columns apart (from first
+  /// row to first row): no less than side_px.
+  virtual int apart_px(const AcquisitionOptions& options) const { return side_px(options); }
   virtual Want want() const { return Want::probabilities; }
   /// Scores of the windows (Border::inside, float, CPU) of one frame; larger is asked first.
   virtual at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,
@@ -33,8 +36,8 @@ class ScoreStrategy : public WindowStrategy {
  private:
   at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,
                            const SelectRequest& request) const final;
-  /// (C, H, W) probabilities -> (H, W) score, on their device; larger is asked first.
-  virtual at::Tensor pixel_score(const at::Tensor& prob_chw) const = 0;
+  /// (H, W) score, on the prediction's device; larger is asked first.
+  virtual at::Tensor pixel_score(const Prediction& prediction) const = 0;
 };
 
 /// Pixels of all frames.

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "adapt/model/depthwise_kernel.h"
+#include "adapt/model/traced.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -99,7 +100,8 @@ struct Depthwise : torch::autograd::Function<Depthwise> {
 
 at::Tensor depthwise(const at::Tensor& x, const at::Tensor& weight, const DepthwisePlace& place) {
   const std::int64_t kernel = weight.size(2);
-  if (!x.is_cpu() || x.scalar_type() != at::kFloat || x.size(1) < 16 || (kernel != 3 && kernel != 5)) {
+  if (!x.is_cpu() || x.scalar_type() != at::kFloat || x.size(1) < 16 || (kernel != 3 && kernel != 5) ||
+      is_traced()) {
     const auto padded =
         at::constant_pad_nd(x, {place.pad_left, place.pad_right, place.pad_top, place.pad_bottom});
     return at::conv2d(padded, weight, {}, place.stride, at::IntArrayRef(0), place.dilation, weight.size(0));

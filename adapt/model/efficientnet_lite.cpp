@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "adapt/model/depthwise.h"
+#include "adapt/model/traced.h"
 #include "config/check.h"
 
 namespace driftloop::adapt {
@@ -82,7 +83,7 @@ TORCH_MODULE(Block);
 
 at::Tensor pointwise(const at::Tensor& x, const at::Tensor& weight) {
   constexpr std::int64_t kBatchForOneDnn = 16;
-  if (!x.is_cpu() || x.size(0) >= kBatchForOneDnn) return at::conv2d(x, weight);
+  if (!x.is_cpu() || x.size(0) >= kBatchForOneDnn || is_traced()) return at::conv2d(x, weight);
   const auto n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
   const auto rows = x.permute({0, 2, 3, 1}).reshape({n * h, 1, w, c}).permute({0, 3, 1, 2});
   return at::conv2d(rows, weight).permute({0, 2, 3, 1}).reshape({n, h, w, -1}).permute({0, 3, 1, 2});

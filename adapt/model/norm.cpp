@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "adapt/model/norm_kernel.h"
+#include "adapt/model/traced.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -176,7 +177,7 @@ at::Tensor NormImpl::run(const at::Tensor& x, Activation activation) {
   if (learns) num_batches_tracked += 1;
   // On a CPU LibTorch goes over the map once more for each of the mean, the variance and the activation.
   if (x.is_cpu() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat && x.dim() == 4 &&
-      x.is_contiguous(at::MemoryFormat::ChannelsLast) && !x.is_contiguous())
+      x.is_contiguous(at::MemoryFormat::ChannelsLast) && !x.is_contiguous() && !is_traced())
     return by_own_kernels(x, learns, momentum, activation);
   return activated(at::batch_norm(x, weight, bias, running_mean, running_var, learns, momentum,
                                   options_.epsilon, at::globalContext().userEnabledCuDNN()),

@@ -62,8 +62,9 @@ Prediction PlacedNet::predict(const cv::Mat& image_rgb, Want want) const {
   const bool features = want == Want::probabilities_and_features;
   const auto output = run(image_rgb, features ? Outputs::features : Outputs::main);
   Prediction prediction;
-  prediction.prob_chw = torch::softmax(
-      upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols, output.corners).squeeze(0), 0);
+  prediction.logits_chw = output.logits_nchw.squeeze(0);
+  prediction.corners = output.corners;
+  prediction.frame_px = image_rgb.size();
   if (features)
     prediction.feature_dhw = torch::avg_pool2d(output.features_ndhw, 2, 2, 0, /*ceil_mode=*/true).squeeze(0);
   return prediction;

@@ -31,7 +31,7 @@ class PlacedNet {
 
   /// Class logits (C, H, W) at the frame's full size, on the net's device.
   at::Tensor logits(const cv::Mat& image_rgb) const;
-  /// Probabilities at the frame's size and, when wanted, features at stride 8 of the working size.
+  /// Logits with the frame's size and, when wanted, features at stride 8 of the working size.
   Prediction predict(const cv::Mat& image_rgb, Want want) const;
   /// (D), float, on the CPU, unit length: the mean over the frame of its features, each cell's
   /// L2-normalised.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "adapt/model/corners.h"
 #include "adapt/model/options.h"
 #include "adapt/torch.h"
 
@@ -19,9 +20,6 @@ constexpr Outputs operator|(Outputs a, Outputs b) {
 constexpr bool wants(Outputs all, Outputs one) {
   return (static_cast<unsigned>(all) & static_cast<unsigned>(one)) != 0;
 }
-
-/// How a map is enlarged to its image: the papers' align corners, or pixel centres (nets from TensorFlow).
-enum class Corners { aligned, not_aligned };
 
 struct NetOutput {
   Corners corners = Corners::aligned;

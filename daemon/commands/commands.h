@@ -12,6 +12,7 @@ Run add_demo(CLI::App& app);
 Run add_bench(CLI::App& app);
 Run add_arm(CLI::App& app);
 Run add_eval(CLI::App& app);
+Run add_export(CLI::App& app);
 Run add_config(CLI::App& app);
 Run add_status(CLI::App& app);
 Run add_doctor(CLI::App& app);

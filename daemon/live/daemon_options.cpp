@@ -73,6 +73,10 @@ void describe(config::Fields& f, LoopOptions& o) {
   f.field("warmup_steps", o.warmup_steps, {0, 100'000'000},
           "without weights: training steps on replay that make the first model");
   f.field(
+      "live_onnx", o.live_onnx,
+      "size of the images, WIDTHxHEIGHT px, for which each live model is published as ONNX too (model.onnx); "
+      "empty = as weights alone");
+  f.field(
       "live_hook", o.live_hook,
       "command run by /bin/sh after each publication of a live model, with DRIFTLOOP_LIVE (its folder) and "
       "DRIFTLOOP_ROUND set; at most 60 s");
@@ -128,6 +132,7 @@ Reload reload_options(const DaemonOptions& running, const DaemonOptions& fresh) 
   now.loop.regions_per_day = fresh.loop.regions_per_day;
   now.loop.label_seconds_per_day = fresh.loop.label_seconds_per_day;
   now.loop.seconds_per_region = fresh.loop.seconds_per_region;
+  now.loop.live_onnx = fresh.loop.live_onnx;
   now.loop.live_hook = fresh.loop.live_hook;
   now.loop.label_wait_s = fresh.loop.label_wait_s;
   now.loop.label_share = fresh.loop.label_share;

@@ -36,6 +36,7 @@ struct LoopOptions {
   std::string replay;
   std::string start;
   int warmup_steps = 0;
+  std::string live_onnx;
   std::string live_hook;
 };
 void describe(config::Fields& f, LoopOptions& o);

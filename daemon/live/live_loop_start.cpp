@@ -146,9 +146,14 @@ void LiveLoop::publish_live() {
       place_.live_record.empty() ? nlohmann::json() : nlohmann::json::parse(place_.live_record);
   const int round = record.is_object() ? record.at("round").get<int>() : 0;
   if (publication_.round() != round) {
-    nlohmann::json about = manifest_of(parts_.options, engine_.live(), record);
-    publication_.publish(std::move(about),
-                         [&](const std::filesystem::path& file) { engine_.live().save(file); });
+    DaemonOptions options = parts_.options;
+    options.loop.live_onnx = parts_.pace.get().live_onnx;
+    nlohmann::json about = manifest_of(options, engine_.live(), record);
+    Publication::Write write_onnx;
+    if (const auto onnx = live_onnx(options.loop))
+      write_onnx = [&, onnx](const std::filesystem::path& file) { engine_.live().export_onnx(file, *onnx); };
+    publication_.publish(
+        std::move(about), [&](const std::filesystem::path& file) { engine_.live().save(file); }, write_onnx);
     spdlog::info("live model of round {} published in {}", round, publication_.folder().string());
   }
   run_hook();

@@ -5,6 +5,7 @@
 
 #include "adapt/preprocessing.h"
 #include "config/label_space.h"
+#include "daemon/image_size.h"
 #include "daemon/options_json.h"
 #include "daemon/version.h"
 
@@ -31,7 +32,24 @@ nlohmann::json preprocessing(const adapt::Model& model) {
                          (corners_aligned ? "corners aligned" : "corners not aligned") + ", to the image"}};
 }
 
+nlohmann::json about_onnx(const adapt::OnnxOptions& onnx) {
+  const int height = onnx.size_px.height, width = onnx.size_px.width;
+  return {{"opset", 17},
+          {"input",
+           {{"name", "image"}, {"type", "uint8"}, {"layout", "NHWC, RGB"}, {"shape", {1, height, width, 3}}}},
+          {"output",
+           {{"name", "logits"},
+            {"type", "float32"},
+            {"layout", "NCHW"},
+            {"shape", {1, config::kClasses, height, width}}}}};
+}
+
 }  // namespace
+
+std::optional<adapt::OnnxOptions> live_onnx(const LoopOptions& options) {
+  if (options.live_onnx.empty()) return std::nullopt;
+  return adapt::OnnxOptions{.size_px = image_size(options.live_onnx, "loop.live_onnx")};
+}
 
 nlohmann::json manifest_of(const DaemonOptions& options, const adapt::Model& model,
                            const nlohmann::json& record) {
@@ -48,6 +66,7 @@ nlohmann::json manifest_of(const DaemonOptions& options, const adapt::Model& mod
                           {"ignore_id", config::kIgnore},
                           {"preprocessing", preprocessing(model)},
                           {"guard", nullptr}};
+  if (const auto onnx = live_onnx(options.loop)) about["onnx"] = about_onnx(*onnx);
   if (!record.is_object()) return about;
   about["round"] = record.at("round");
   about["step"] = record.at("steps");

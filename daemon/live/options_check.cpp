@@ -13,9 +13,11 @@
 
 #include "adapt/data/dataset.h"
 #include "adapt/engine.h"
+#include "adapt/preprocessing.h"
 #include "capture/pipeline_text.h"
 #include "config/check.h"
 #include "config/layers.h"
+#include "daemon/live/manifest.h"
 #include "daemon/live/start_weights.h"
 #include "daemon/warm_up.h"
 #include "uplink/keys.h"
@@ -143,6 +145,16 @@ void check_start(const DaemonOptions& o, Findings& found) {
          "there is no model to start from: set it to the .safetensors file of a trained model, or "
          "loop.replay and "
          "loop.warmup_steps to train the first one here");
+}
+
+void check_onnx(const DaemonOptions& o, Findings& found) {
+  try_to(found, "loop.live_onnx", [&] {
+    const auto onnx = live_onnx(o.loop);
+    if (onnx && std::min(onnx->size_px.width, onnx->size_px.height) < adapt::kLeastSidePx)
+      fail(found, "loop.live_onnx",
+           o.loop.live_onnx + " is too small: both sides must be " + std::to_string(adapt::kLeastSidePx) +
+               " px at least");
+  });
 }
 
 void check_secret_key(const DaemonOptions& o, Findings& found) {
@@ -287,6 +299,7 @@ Findings find_contradictions(const DaemonOptions& o) {
              ": raise it, or lower store.ballast_bytes");
   if (loop.weights.empty() && loop.warmup_steps > 0 && loop.replay.empty())
     fail(found, "loop.warmup_steps", "loop.warmup_steps without loop.replay: there is nothing to warm up on");
+  check_onnx(o, found);
   return found;
 }
 

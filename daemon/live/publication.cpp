@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kModel = "model.safetensors";
+constexpr const char* kOnnx = "model.onnx";
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kFormat = "driftloop-live-model/1";
 constexpr std::chrono::milliseconds kHookLook{100};
@@ -34,8 +35,15 @@ void let_group_read(const fs::path& folder) {
   using fs::perms;
   std::error_code ignored;
   fs::permissions(folder, perms::owner_all | perms::group_read | perms::group_exec, ignored);
-  for (const char* file : {kModel, kManifest})
+  for (const char* file : {kModel, kOnnx, kManifest})
     fs::permissions(folder / file, perms::owner_read | perms::owner_write | perms::group_read, ignored);
+}
+
+void describe_file(const fs::path& file, nlohmann::json& about) {
+  const std::string content = config::read_file(file);
+  about["file"] = file.filename().string();
+  about["bytes"] = content.size();
+  about["sha256"] = config::sha256_hex(content);
 }
 
 /// Points `link` to `target` in one step.
@@ -58,22 +66,26 @@ std::optional<int> Publication::round() const {
   try {
     const auto about = read_manifest(folder());
     if (!about.is_object() || about.value("format", "") != kFormat) return std::nullopt;
-    if (published_digest().empty()) return std::nullopt;
+    if (!whole()) return std::nullopt;
     return about.at("round").get<int>();
   } catch (const std::exception&) {
     return std::nullopt;  // unreadable: published anew
   }
 }
 
-/// "" when the model is not what the manifest says.
-std::string Publication::published_digest() const {
+/// Whether the files are what the manifest says.
+bool Publication::whole() const {
   const auto about = read_manifest(folder());
-  if (!about.is_object() || !fs::exists(weights())) return {};
-  const std::string digest = config::sha256_hex(config::read_file(weights()));
-  return digest == about.value("sha256", "") ? digest : "";
+  const auto is_as_told = [&](const nlohmann::json& told, const char* file) {
+    std::error_code error;
+    return fs::is_regular_file(folder() / file, error) &&
+           config::sha256_hex(config::read_file(folder() / file)) == told.value("sha256", "");
+  };
+  return about.is_object() && is_as_told(about, kModel) &&
+         (!about.contains("onnx") || is_as_told(about.at("onnx"), kOnnx));
 }
 
-void Publication::publish(nlohmann::json about, const std::function<void(const fs::path&)>& write_weights) {
+void Publication::publish(nlohmann::json about, const Write& write_weights, const Write& write_onnx) {
   char name[32];
   std::snprintf(name, sizeof name, "round_%06d", about.at("round").get<int>());
   const fs::path target = shelf() / name;
@@ -84,11 +96,12 @@ void Publication::publish(nlohmann::json about, const std::function<void(const f
   fs::remove_all(target, ignored);
   config::make_folder(target);
   write_weights(target / kModel);
-  const std::string content = config::read_file(target / kModel);
   about["format"] = kFormat;
-  about["file"] = kModel;
-  about["bytes"] = content.size();
-  about["sha256"] = config::sha256_hex(content);
+  describe_file(target / kModel, about);
+  if (write_onnx) {
+    write_onnx(target / kOnnx);
+    describe_file(target / kOnnx, about["onnx"]);
+  }
   config::write_durably(target / kManifest, about.dump(2) + '\n');
   let_group_read(target);
   fs::permissions(shelf(), fs::perms::owner_all | fs::perms::group_exec, ignored);

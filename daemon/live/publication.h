@@ -25,10 +25,12 @@ class Publication {
   /// The round of the published model; nothing when none is, or what is there is not what its manifest says.
   std::optional<int> round() const;
 
-  /// Publishes what `write_weights` puts into the file it is given. `about` is an object with "round"; file
-  /// name, size, SHA-256 and format are added. Durable when it returns. Throws Error (disk full): what was
-  /// live stays live.
-  void publish(nlohmann::json about, const std::function<void(const std::filesystem::path&)>& write_weights);
+  /// Puts a file where it is told to, durably.
+  using Write = std::function<void(const std::filesystem::path&)>;
+  /// Publishes what `write_weights` and, unless it is empty, `write_onnx` write. `about` is an object with
+  /// "round", and with an object "onnx" where there is such a file; file names, sizes, SHA-256 and format are
+  /// added. Durable when it returns. Throws Error (disk full): what was live stays live.
+  void publish(nlohmann::json about, const Write& write_weights, const Write& write_onnx = {});
 
   /// Whether `hook` has run for what is published now: it runs again after a kill in between.
   bool hook_done() const;
@@ -42,7 +44,7 @@ class Publication {
  private:
   std::filesystem::path shelf() const { return state_ / "published"; }
   std::filesystem::path hook_mark() const { return shelf() / "hook_done"; }
-  std::string published_digest() const;
+  bool whole() const;
   void forget_older() const;
 
   std::filesystem::path state_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <opencv2/core.hpp>
 
 #include "adapt/acquisition/city_quota.h"
@@ -149,7 +150,7 @@ TEST(GreedyPicks, FollowTheDefinitionWithTiesAndBlocks) {
         blocked.data[rng.below(static_cast<std::uint64_t>(height) * static_cast<std::uint64_t>(width))] = 9;
     }
     const auto count = static_cast<std::int64_t>(trial % 5 == 0 ? 100'000 : 1 + rng.below(40));
-    const auto got = greedy_picks(score, blocked, {.side = side, .count = count});
+    const auto got = greedy_picks(score, blocked, {.apart = side, .count = count});
     const auto want = naive_picks(score, blocked, side, count);
     ASSERT_EQ(got.size(), want.size()) << trial;
     for (std::size_t i = 0; i < got.size(); ++i) {
@@ -162,14 +163,14 @@ TEST(GreedyPicks, FollowTheDefinitionWithTiesAndBlocks) {
 TEST(GreedyPicks, LeavesOutWhatMayNotBeAsked) {
   const float none = -std::numeric_limits<float>::infinity();
   const auto picks =
-      greedy_picks(at::tensor({none, 1.0F, none}).reshape({1, 3}), {}, {.side = 1, .count = 3});
+      greedy_picks(at::tensor({none, 1.0F, none}).reshape({1, 3}), {}, {.apart = 1, .count = 3});
   ASSERT_EQ(picks.size(), 1U);
   EXPECT_EQ(picks[0].x, 1);
 }
 
 TEST(GreedyPicks, RefusesWhatIsNoNumber) {
   const auto score = at::full({2, 2}, std::numeric_limits<float>::quiet_NaN());
-  EXPECT_THROW(greedy_picks(score, {}, {.side = 1, .count = 1}), Error);
+  EXPECT_THROW(greedy_picks(score, {}, {.apart = 1, .count = 1}), Error);
 }
 
 TEST(PoolPick, IsGreedyOverAllFrames) {
@@ -178,7 +179,7 @@ TEST(PoolPick, IsGreedyOverAllFrames) {
     const int side = 1 + static_cast<int>(rng.below(4));
     const auto count = static_cast<std::int64_t>(1 + rng.below(60));
     const auto per_frame = static_cast<std::int64_t>(trial % 2 == 0 ? 1000 : 1 + rng.below(8));
-    PoolPick pool(count, side);
+    PoolPick pool(count, side, side);
     std::vector<Region> want;
     for (const char* id : {"c", "a", "d", "b"}) {
       const auto score = (at::randn({20, 30}) * 3).round();  // ties across frames
@@ -210,6 +211,23 @@ TEST(WindowsTouching, MarksExactlyThoseThatDo) {
                   cv::countNonZero(asked(cv::Rect(x, y, side, side))) > 0);
   }
   EXPECT_TRUE(windows_touching({}, 3).empty());
+}
+
+TEST(WindowsTouching, WithAMarginMarksThoseThatComeNear) {
+  config::Random rng(3);
+  cv::Mat asked = cv::Mat::zeros(23, 31, CV_8UC1);
+  for (int i = 0; i < 3; ++i) asked.data[rng.below(23 * 31)] = 200;
+  asked.at<std::uint8_t>(0, 0) = 1;
+  for (const int margin : {1, 4, 30})
+    for (const int side : {1, 3}) {
+      const cv::Mat near = windows_touching(asked, side, margin);
+      for (int y = 0; y < near.rows; ++y)
+        for (int x = 0; x < near.cols; ++x) {
+          const cv::Rect reach(x - margin, y - margin, side + 2 * margin, side + 2 * margin);
+          ASSERT_EQ(near.at<std::uint8_t>(y, x) != 0,
+                    cv::countNonZero(asked(reach & cv::Rect(0, 0, 31, 23))) > 0);
+        }
+    }
 }
 
 TEST(CityQuota, SumsToWhatIsAskedAndNeverMoreThanIsLeft) {
@@ -249,6 +267,29 @@ TEST(Ripu, DoesNotDependOnTheOrderOfThePool) {
   const auto second = make_strategy("ripu")->select(pool, request_for("ripu", 1000)).regions;
   ASSERT_EQ(first.size(), second.size());
   for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(first[i].box_px, second[i].box_px);
+}
+
+/// RIPU's code (PixelSelection): a pick takes (2 radius + 1)^2 pixels out of this round and the later ones.
+TEST(RipuPixel, APickKeepsItsWindowToItselfInAllRounds) {
+  auto pool = test::random_pool(2, {{90, 70}});
+  auto request = request_for("ripu_pixel", 12);
+  request.options.ripu_pixel.radius_px = 6;
+  std::map<std::string, std::vector<cv::Point>> picks;
+  for (int round = 0; round < 3; ++round) {
+    const auto regions = make_strategy("ripu_pixel")->select(pool, request).regions;
+    ASSERT_EQ(regions.size(), 12U);
+    for (const auto& region : regions) {
+      ASSERT_EQ(region.box_px.size(), cv::Size(1, 1));
+      for (const auto& other : picks[region.frame_id])
+        ASSERT_GT(std::max(std::abs(region.box_px.x - other.x), std::abs(region.box_px.y - other.y)), 6)
+            << "round " << round << ": " << region.box_px << " beside " << other;
+      picks[region.frame_id].push_back(region.box_px.tl());
+      for (auto& frame : pool.frames) {
+        if (frame.asked.empty()) frame.asked = cv::Mat::zeros(frame.size, CV_8UC1);
+        if (frame.id == region.frame_id) frame.asked(region.box_px).setTo(kLabelled);
+      }
+    }
+  }
 }
 
 TEST(Random, AnotherSeedAsksElsewhere) {

@@ -1,6 +1,7 @@
 // Region scores and picks, each beside the way it must not be done (`peer:conv`: convolutions and repeated
 // arg-max, as the published code does it), so that one run gives the ratio.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 #include <c10/core/GradMode.h>
 
@@ -10,7 +11,9 @@
 #include <string>
 
 #include "adapt/acquisition/pick.h"
+#include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/region_score.h"
+#include "adapt/acquisition/strategy.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -102,11 +105,97 @@ void add_size(Size size, int radius, at::Device device) {
     add(score_name + "/peer:conv", c, prob,
         [side](const at::Tensor& p) { return conv_score(p, side).to(at::kCPU); });
   if (device.is_cuda()) return;  // picks are the CPU's work in every build
-  const auto limits = PickLimits{.side = side, .count = count};
+  const auto limits = PickLimits{.apart = side, .count = count};
   add("region_pick" + tail, c, map, [limits](const at::Tensor& s) { return greedy_picks(s, {}, limits); });
   if (peer)
     add("region_pick" + tail + "/peer:conv", c, map,
         [=](const at::Tensor& s) { return argmax_picks(s.clone(), side, count); });
+}
+
+/// One frame of which the net's logits are known (stride 4), or only what LibTorch makes of them.
+class OneFrame : public PoolView {
+ public:
+  explicit OneFrame(Size size, bool by_libtorch) : size_(size.width, size.height), by_libtorch_(by_libtorch) {
+    at::manual_seed(1);
+    // Cells of 16 px of any class: every window of a radius of 32 sees all of them.
+    seen_.logits_chw =
+        at::upsample_bilinear2d(3 * at::randn({1, kClassesHere, size.height / 16, size.width / 16}),
+                                {size.height / 4, size.width / 4}, false)[0]
+            .contiguous();
+    seen_.corners = Corners::not_aligned;
+    seen_.frame_px = size_;
+    seen_.feature_dhw = at::randn({64, size.height / 8, size.width / 8});
+  }
+  std::size_t size() const override { return 1; }
+  const std::string& frame_id(std::size_t) const override { return id_; }
+  const std::string& group(std::size_t) const override { return id_; }
+  cv::Size frame_size(std::size_t) const override { return size_; }
+  cv::Mat taken(std::size_t) const override { return {}; }
+  std::optional<Prediction> predict(std::size_t, Want) override {
+    Prediction seen = seen_;
+    if (by_libtorch_) {
+      seen.prob_chw = probabilities(seen_);
+      seen.logits_chw.reset();
+    }
+    return seen;
+  }
+
+ private:
+  std::string id_ = "frame";
+  cv::Size size_;
+  bool by_libtorch_;
+  Prediction seen_;
+};
+
+/// A strategy's whole work on one frame of 1024x2048, from the net's logits to its best region (image_* : to
+/// the image's score); the peer makes probabilities by LibTorch first.
+void add_strategy(const std::string& strategy, int radius) {
+  for (const bool by_libtorch : {false, true}) {
+    const auto body = [=](benchmark::State& state) {
+      at::set_num_threads(1);
+      OneFrame pool({1024, 2048}, by_libtorch);
+      SelectRequest request;
+      request.options.region_px = 2 * radius + 1;
+      request.options.ripu_pixel.radius_px = radius;
+      request.options.cover.fit_tiles = 1;  // the clusters are not what is measured
+      request.budget = {.pixels = std::int64_t{1} << 40, .regions = 1};
+      for (auto _ : state) benchmark::DoNotOptimize(make_strategy(strategy)->select(pool, request));
+    };
+    const auto name = "choose_in_frame/" + strategy + "/radius:" + std::to_string(radius) +
+                      (by_libtorch ? "/peer:libtorch" : "");
+    benchmark::RegisterBenchmark(name.c_str(), body)->Unit(benchmark::kMillisecond);
+  }
+}
+
+/// The maps that strategies rank by, without the choice.
+void add_scores(int radius) {
+  for (const bool by_libtorch : {false, true}) {
+    const auto tail = "/1024x2048/radius:" + std::to_string(radius) + (by_libtorch ? "/peer:libtorch" : "");
+    const auto add_map = [&](const std::string& name, auto step) {
+      const auto body = [=](benchmark::State& state) {
+        at::set_num_threads(1);
+        const Prediction seen = *OneFrame({1024, 2048}, false).predict(0, Want::probabilities);
+        for (auto _ : state) {
+          Prediction given = seen;
+          if (by_libtorch) {
+            given.prob_chw = probabilities(seen);
+            given.logits_chw.reset();
+          }
+          benchmark::DoNotOptimize(step(given));
+        }
+      };
+      benchmark::RegisterBenchmark(("score/" + name + tail).c_str(), body)->Unit(benchmark::kMillisecond);
+    };
+    const int side = 2 * radius + 1;
+    add_map("ripu", [side](const Prediction& p) { return region_score(p, side, Border::clipped).score; });
+    add_map("entropy", [side](const Prediction& p) {
+      return window_mean(pixel_maps(p, Map::entropy).entropy_hw, side, Border::inside);
+    });
+    add_map("margin", [side](const Prediction& p) {
+      return window_mean(pixel_maps(p, Map::margin).margin_hw, side, Border::inside);
+    });
+    add_map("tile_classes", [side](const Prediction& p) { return tile_classes(p, {{2048, 1024}, side}); });
+  }
 }
 
 }  // namespace
@@ -116,6 +205,10 @@ void register_region_benchmarks() {
     if (device.is_cuda() && !at::hasCUDA()) continue;
     for (const Size size : {Size{192, 320}, Size{360, 480}, Size{1024, 2048}})
       for (const int radius : {1, 4, 32}) add_size(size, radius, device);
+  }
+  for (const int radius : {1, 32}) {
+    add_scores(radius);
+    for (const auto& strategy : strategy_names()) add_strategy(strategy, radius);
   }
 }
 

@@ -30,7 +30,7 @@ class StrategyContract : public testing::TestWithParam<std::string> {
   SelectRequest request(std::int64_t pixels) const {
     SelectRequest r;
     r.options.strategy = GetParam();
-    r.options.score_radius_px = 4;
+    r.options.ripu_pixel.radius_px = 4;
     r.budget.pixels = pixels;
     r.seed = 7;
     return r;

@@ -130,6 +130,8 @@ TEST_F(OptionsCheck, EachBadSettingIsNamedWithItsKey) {
       {"link.secret_key_file", fail, "40 Z85", [&](O& o) { o.link.secret_key_file = bad_key; }},
       {"link.secret_key_file", fail, "chmod 600", [&](O& o) { o.link.secret_key_file = open_key; }},
       {"link.secret_key_file", warn, "CREDENTIALS_DIRECTORY", [](O& o) { o.link.secret_key_file.clear(); }},
+      {"loop.live_onnx", fail, "write WIDTHxHEIGHT", [](O& o) { o.loop.live_onnx = "640*360"; }},
+      {"loop.live_onnx", fail, "too small", [](O& o) { o.loop.live_onnx = "640x16"; }},
       {"loop.weights", fail, nowhere, [&](O& o) { o.loop.weights = nowhere; }},
       {"loop.weights", fail, "junk.safetensors", [&](O& o) { o.loop.weights = junk; }},
       {"loop.weights", fail, "width: 0.0625", [](O& o) { o.engine.model.width = 0.125; }},

@@ -105,6 +105,31 @@ TEST_F(PublicationTest, AFailureLeavesTheLiveModel) {
   EXPECT_EQ(publication_.round(), 2);
 }
 
+TEST_F(PublicationTest, AnOnnxFileIsPartOfWhatBelongsTogether) {
+  const auto write = [](const char* content) {
+    return [content](const fs::path& file) { config::write_durably(file, content); };
+  };
+  publication_.publish({{"round", 1}, {"onnx", {{"opset", 17}}}}, write("weights"), write("graph"));
+  EXPECT_EQ(publication_.round(), 1);
+  EXPECT_EQ(config::read_file(publication_.folder() / "model.onnx"), "graph");
+  EXPECT_EQ(manifest()["onnx"]["file"], "model.onnx");
+  EXPECT_EQ(manifest()["onnx"]["sha256"], config::sha256_hex("graph"));
+  EXPECT_EQ(manifest()["onnx"]["bytes"], 5);
+  EXPECT_EQ(manifest()["onnx"]["opset"], 17);
+  EXPECT_EQ(static_cast<unsigned>(fs::status(publication_.folder() / "model.onnx").permissions()) & 0777,
+            0640u);
+  // One that cannot be written leaves what is live.
+  EXPECT_THROW(publication_.publish({{"round", 2}}, write("weights 2"),
+                                    [](const fs::path&) { throw Error("the disk is full"); }),
+               Error);
+  EXPECT_EQ(publication_.round(), 1);
+  config::write_durably(publication_.folder() / "model.onnx", "grap");
+  EXPECT_EQ(publication_.round(), std::nullopt) << "damaged: to be published anew";
+  publication_.publish({{"round", 3}}, write("weights 3"));
+  EXPECT_FALSE(fs::exists(publication_.folder() / "model.onnx")) << "of an older model";
+  EXPECT_FALSE(manifest().contains("onnx"));
+}
+
 TEST_F(PublicationTest, TheServicesGroupMayReadIt) {
   publish(1, "model");
   const auto mode = [](const fs::path& path) {
@@ -160,6 +185,9 @@ TEST(Manifest, SaysWhatAProgramNeedsToRunTheModel) {
   EXPECT_EQ(start["model"]["name"], "deeplabv3plus_r18");
   EXPECT_EQ(start["preprocessing"]["work_long_side_px"], 512);
   EXPECT_NEAR(start["preprocessing"]["mean"][0].get<double>(), 123.675, 1e-3);
+  EXPECT_FALSE(start.contains("onnx"));
+  options.loop.live_onnx = "320x192";
+  EXPECT_EQ(manifest_of(options, model, nullptr)["onnx"]["input"]["shape"], (nlohmann::json{1, 192, 320, 3}));
   const auto later = manifest_of(options, model,
                                  {{"round", 5},
                                   {"steps", 1000},

@@ -19,7 +19,7 @@ TEST(Golden, RegionScore) {
 
     const auto pixels = static_cast<double>(prob_chw.size(1) * prob_chw.size(2));
     const auto count = static_cast<std::int64_t>(std::ceil(pixels * golden.number("ratio") / (side * side)));
-    const auto picks = adapt::greedy_picks(score.score, {}, {.side = side, .count = count});
+    const auto picks = adapt::greedy_picks(score.score, {}, {.apart = side, .count = count});
     const auto want = golden.out("picks_yx");
     ASSERT_EQ(static_cast<std::int64_t>(picks.size()), want.size(0));
     for (std::size_t i = 0; i < picks.size(); ++i) {
