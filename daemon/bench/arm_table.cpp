@@ -15,6 +15,7 @@ using adapt::EngineOptions;
 void learn_from_source_alone(EngineOptions& o) {
   o.selftrain.weight = 0;
   o.train.batch_source += o.train.batch_target;  // as many images a step as the others
+  o.train.batch_target = 0;
   o.guard.enabled = false;
 }
 void take_target_statistics(EngineOptions& o) {

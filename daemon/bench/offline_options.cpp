@@ -50,7 +50,7 @@ adapt::EngineOptions arm_options(const RunOptions& run, const std::string& arm) 
 }
 
 std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms) {
-  constexpr double kWarmupStep = 0.05, kArmStep = 0.08, kPictures = 0.5;
+  constexpr double kWarmupStep = 0.35, kArmStep = 0.3, kPictures = 0.5;
   return {{"warm-up", static_cast<double>(run.warmup_steps), kWarmupStep},
           {"arms", arms * run.rounds * run.steps_per_round, kArmStep},
           {"pictures", 6, kPictures}};

@@ -22,7 +22,7 @@ constexpr const char* kEval = "streetsim:street?frames=4&stride=40&seed=1001&wid
 const std::vector<std::string> kTiny = {"source=streetsim:game?frames=8&stride=40&width=96&height=64",
                                         "target=streetsim:street?frames=8&stride=8&seed=7&width=96&height=64",
                                         std::string("eval=") + kEval,
-                                        "start=",
+                                        "start=\"\"",
                                         "warmup_rate=0",
                                         "warmup_steps=4",
                                         "steps_per_round=4",

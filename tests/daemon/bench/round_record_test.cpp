@@ -76,11 +76,12 @@ TEST(RoundRecord, TheReportShowsTheGuardOnlyWhereItCompared) {
 
 TEST(GuardNote, SaysOfALowerCandidateWhetherByMoreThanIsAllowed) {
   using adapt::Verdict;
-  adapt::JudgeReport judged{.verdict = Verdict::promoted,
-                            .live_score = 0.962,
-                            .candidate_score = 0.955,
-                            .standard_error = 0.004,
-                            .guard_pixels = 1200};
+  adapt::JudgeReport judged;
+  judged.verdict = Verdict::promoted;
+  judged.live_score = 0.962;
+  judged.candidate_score = 0.955;
+  judged.standard_error = 0.004;
+  judged.guard_pixels = 1200;
   EXPECT_EQ(
       guard_note(judged),
       "guard pixels right, mean of classes: live 96.2 %, candidate 95.5 % (s.e. 0.4, 1200 pixels): lower, "
@@ -95,7 +96,8 @@ TEST(GuardNote, SaysOfALowerCandidateWhetherByMoreThanIsAllowed) {
   EXPECT_THAT(guard_note(judged), testing::EndsWith("pixels): too far below the best that was live"));
   judged.lost_classes = {"sidewalk", "pole"};
   EXPECT_THAT(guard_note(judged), testing::EndsWith("pixels): lost sidewalk, pole"));
-  judged = {.verdict = Verdict::promoted};
+  judged = {};
+  judged.verdict = Verdict::promoted;
   EXPECT_EQ(guard_note(judged), "no guard set: every candidate goes live");
 }
 
