@@ -72,6 +72,9 @@ json arms_view(const std::vector<ArmView>& arms) {
 
 /// The rule that adapt::Engine::judge() follows, with the tolerance of this run where it is known.
 std::string guard_rule(const json& config) {
+  const json::json_pointer enabled("/engine/guard/enabled");
+  if (config.contains(enabled) && config.at(enabled) == false)
+    return "No labelled regions are held out in this run: in every arm alike each round's model goes live.";
   const json::json_pointer tolerance("/engine/guard/tolerance");
   const std::string lost = config.contains(tolerance) && config.at(tolerance).is_number()
                                ? points(config.at(tolerance).get<double>()) + " points"

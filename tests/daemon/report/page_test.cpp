@@ -120,6 +120,9 @@ TEST(Page, TheGuardsRuleIsTheOneItFollows) {
   EXPECT_THAT(render_page(report), HasSubstr("by more than the tolerance and one standard error"));
   report.config["engine"]["guard"]["tolerance"] = 0.01;
   EXPECT_THAT(render_page(report), HasSubstr("by more than 1.0 points and one standard error"));
+  report.config["engine"]["guard"]["enabled"] = false;
+  EXPECT_THAT(render_page(report), HasSubstr("No labelled regions are held out"));
+  EXPECT_THAT(render_page(report), Not(HasSubstr("standard error")));
 }
 
 /// The names between {{ and }} of a template, without their sigils; comments left out.
