@@ -22,7 +22,7 @@ struct ProposeRequest {
   std::stop_token stop = {};
   /// A folder of this call's own: what was seen of each frame is kept there until the regions are chosen, so
   /// that a stop or a kill costs a few frames and not the round. Empty = nothing is kept. At most
-  /// cover.max_tiles x (2 x D + 6) bytes for cover (D channels, 256 at full width: 114 KB for a frame of
+  /// max_tiles x (2 x D + 6) bytes for cover (D channels, 256 at full width: 114 KB for a frame of
   /// 1280x720 in tiles of 64 px), 12 bytes a region and frame for the others.
   std::filesystem::path scratch = {};
   int save_every_frames = 32;  // scanned between two durable writes to `scratch`

@@ -91,7 +91,7 @@ class Round {
     if (resumed) {
       guard = log_->plan()->guard;
     } else if (parts_.guard.enabled && budget.pixels > 0) {
-      Selection chosen = select("random", budget, kGuard, nullptr);
+      Selection chosen = select(config::Chosen("random"), budget, kGuard, nullptr);
       if (chosen.stopped) return false;
       guard = std::move(chosen.regions);
     }
@@ -100,12 +100,11 @@ class Round {
     return true;
   }
 
-  Selection select(const std::string& strategy, const Budget& budget, std::uint64_t use, ScanLog* log) {
-    SelectRequest request{.options = parts_.acquisition,
+  Selection select(const config::Chosen& strategy, const Budget& budget, std::uint64_t use, ScanLog* log) {
+    SelectRequest request{.region_px = parts_.acquisition.region_px,
                           .budget = budget,
                           .seed = config::mixed_seed(parts_.seed, use),
                           .stop = request_.stop};
-    request.options.strategy = strategy;
     request.progress = [&](std::size_t done) {
       scored_ = use == kSelect;
       if (request_.progress) request_.progress({scored_ ? done : 0, frames_.size()});

@@ -1,41 +1,35 @@
-// Every acquisition strategy: to add one, write its file and a line here.
+// Every acquisition strategy: to add one, write its file and a line here. A maker takes the strategy's own
+// options, or NoOptions.
 #include <array>
 
 #include "adapt/acquisition/strategies.h"
+#include "config/part_table.h"
 
 namespace driftloop::adapt {
 namespace {
-constexpr std::array<config::NameEntry<StrategyFactory>, 8> kStrategies{{
-    {"cover", "regions typical of what nothing was asked about yet: k-means over the pool's features",
-     make_cover},
-    {"ripu", "regions of high impurity x uncertainty (Xie et al. 2022)", make_ripu},
-    {"ripu_pixel", "single pixels by impurity x uncertainty of a large window (Xie et al. 2022)",
-     make_ripu_pixel},
-    {"entropy", "regions of the highest mean entropy", make_entropy},
-    {"margin", "regions where the two most probable classes are closest", make_margin},
-    {"random", "random regions: the control to beat", make_random},
-    {"image_entropy", "whole images of the highest mean entropy, a quota per city (Guan & Yuan 2023)",
-     make_image_entropy},
-    {"image_random", "whole random images", make_image_random},
-}};
+using config::part;
+
+constexpr std::array kStrategies{
+    part<make_cover>("cover",
+                     "regions typical of what nothing was asked about yet: k-means over the pool's features"),
+    part<make_ripu>("ripu", "regions of high impurity x uncertainty (Xie et al. 2022)"),
+    part<make_ripu_pixel>("ripu_pixel",
+                          "single pixels by impurity x uncertainty of a large window (Xie et al. 2022)"),
+    part<make_entropy>("entropy", "regions of the highest mean entropy"),
+    part<make_margin>("margin", "regions where the two most probable classes are closest"),
+    part<make_random>("random", "random regions: the control to beat"),
+    part<make_image_entropy>("image_entropy",
+                             "whole images of the highest mean entropy, a quota per city (Guan & Yuan 2023)"),
+    part<make_image_random>("image_random", "whole random images"),
+};
 }  // namespace
 
-std::span<const config::NameEntry<StrategyFactory>> strategy_table() {
-  return kStrategies;
+config::Choices strategy_choices() {
+  return config::choices_of(kStrategies);
 }
 
-std::vector<std::string> strategy_names() {
-  std::vector<std::string> names;
-  for (const auto& entry : kStrategies) names.emplace_back(entry.name);
-  return names;
-}
-
-std::string_view strategy_help(std::string_view name) {
-  return config::find_entry(strategy_table(), name, "acquisition strategy").help;
-}
-
-std::unique_ptr<Strategy> make_strategy(std::string_view name) {
-  return config::find_entry(strategy_table(), name, "acquisition strategy").make();
+std::unique_ptr<Strategy> make_strategy(const config::Chosen& strategy) {
+  return config::make_part(kStrategies, strategy, "acquisition strategy");
 }
 
 }  // namespace driftloop::adapt

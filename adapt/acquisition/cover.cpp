@@ -3,10 +3,12 @@
 // covered; from the n heaviest others the tile nearest to the centre is asked. Uncertainty never asks where
 // the net is confidently wrong; this does. Clusters go where tiles are many: with tiles that all count alike
 // the regions asked for have the pool's class frequencies, as random ones have. So a tile counts by its
-// predicted class, rare ones more (options: cover.balance).
+// predicted class, rare ones more (CoverOptions::balance).
 //
 // A frame's scan: its tiles that are clustered (all, or a sample where the pool has more than
-// cover.max_tiles), with feature (half precision), predicted class and place: 2 x D + 6 bytes a tile.
+// max_tiles), with feature (half precision), predicted class and place: 2 x D + 6 bytes a tile.
+#include "adapt/acquisition/cover.h"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -17,7 +19,6 @@
 #include "adapt/acquisition/cover_choice.h"
 #include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/region_budget.h"
-#include "adapt/acquisition/strategies.h"
 #include "adapt/acquisition/tile_features.h"
 #include "adapt/acquisition/window_strategy.h"
 #include "config/check.h"
@@ -86,8 +87,9 @@ TileStates states_of(const cv::Mat& taken_hw, const TileGrid& grid) {
 
 class CoverChoice final : public Choice {
  public:
-  CoverChoice(const PoolFacts& facts, const SelectRequest& request, const RegionBudget& budget)
-      : facts_(facts), request_(request), budget_(budget) {
+  CoverChoice(const CoverOptions& options, const PoolFacts& facts, const SelectRequest& request,
+              const RegionBudget& budget)
+      : options_(options), facts_(facts), request_(request), budget_(budget) {
     gathered_.device = facts.device();
     share_tiles();
   }
@@ -102,9 +104,11 @@ class CoverChoice final : public Choice {
   std::vector<Region> choose() override;
 
  private:
-  TileGrid grid(std::size_t index) const { return {facts_.frame_size(index), request_.options.region_px}; }
+  TileGrid grid(std::size_t index) const { return {facts_.frame_size(index), request_.region_px}; }
   void share_tiles();
+  at::Tensor fit_centres(const at::Tensor& features) const;
 
+  const CoverOptions& options_;
   const PoolFacts& facts_;
   const SelectRequest& request_;
   RegionBudget budget_;
@@ -122,7 +126,7 @@ void CoverChoice::share_tiles() {
     all.open += keep_.back().open;
     all.asked += keep_.back().asked;
   }
-  const auto limit = std::max<std::int64_t>(request_.options.cover.max_tiles, 2 * budget_.total);
+  const auto limit = std::max<std::int64_t>(options_.max_tiles, 2 * budget_.total);
   TileShare open(all.open, limit);
   TileShare asked(all.asked, limit);
   for (auto& keep : keep_) keep = {.open = open.of(keep.open), .asked = asked.of(keep.asked)};
@@ -182,42 +186,41 @@ void cluster_tiles(TilePool& gathered, const at::Tensor& features, const at::Ten
   }
 }
 
-at::Tensor fit_centres(const TilePool& gathered, const at::Tensor& features, const SelectRequest& request,
-                       std::int64_t wanted, std::size_t pool_frames) {
-  const auto& o = request.options.cover;
-  const auto asked = std::count_if(gathered.tiles.begin(), gathered.tiles.end(), [](const CoverTile& tile) {
+at::Tensor CoverChoice::fit_centres(const at::Tensor& features) const {
+  const auto& tiles = gathered_.tiles;
+  const auto asked = std::count_if(tiles.begin(), tiles.end(), [](const CoverTile& tile) {
     return tile.state == CoverTile::State::asked;
   });
   std::vector<std::int64_t> all(static_cast<std::size_t>(features.size(0)));
   std::iota(all.begin(), all.end(), std::int64_t{0});
-  config::Random rng(config::mix64(request.seed ^ 1));
-  const auto fitted = sample(std::move(all), o.fit_tiles, rng);
-  const auto rows = features.index_select(0, at::tensor(fitted, at::kLong)).to(gathered.device, at::kFloat);
+  config::Random rng(config::mix64(request_.seed ^ 1));
+  const auto fitted = sample(std::move(all), options_.fit_tiles, rng);
+  const auto rows = features.index_select(0, at::tensor(fitted, at::kLong)).to(gathered_.device, at::kFloat);
   std::vector<float> weights;
-  for (const auto tile : fitted) weights.push_back(gathered.tiles[static_cast<std::size_t>(tile)].weight);
-  return cosine_kmeans(rows, {.clusters = std::min<std::int64_t>(asked + wanted, o.max_clusters),
-                              .iterations = o.kmeans_iterations,
-                              .seed = config::mix64(request.seed ^ 2),
-                              .weight_n = at::tensor(weights).to(gathered.device),
-                              .before_iteration = [&] {
-                                if (request.progress) request.progress(pool_frames);
-                                return !request.stop.stop_requested();
-                              }});
+  for (const auto tile : fitted) weights.push_back(tiles[static_cast<std::size_t>(tile)].weight);
+  return cosine_kmeans(rows,
+                       {.clusters = std::min<std::int64_t>(asked + budget_.total, options_.max_clusters),
+                        .iterations = options_.kmeans_iterations,
+                        .seed = config::mix64(request_.seed ^ 2),
+                        .weight_n = at::tensor(weights).to(gathered_.device),
+                        .before_iteration = [&] {
+                          if (request_.progress) request_.progress(facts_.size());
+                          return !request_.stop.stop_requested();
+                        }});
 }
 
 std::vector<Region> CoverChoice::choose() {
   if (gathered_.tiles.empty()) return {};
   const auto features = at::cat(gathered_.features);
   gathered_.features.clear();
-  weigh_tiles(gathered_, request_.options.cover.balance);
-  const auto centres = fit_centres(gathered_, features, request_, budget_.total, facts_.size());
+  weigh_tiles(gathered_, options_.balance);
+  const auto centres = fit_centres(features);
   if (request_.stop.stop_requested()) return {};
   cluster_tiles(gathered_, features, centres);
 
   CoverLimits limits{.count = budget_.total, .of_frame = {}, .seed = request_.seed};
   for (std::size_t i = 0; i < facts_.size(); ++i)
-    limits.of_frame.push_back(
-        regions_left(request_.budget, budget_, request_.options.region_px, facts_.asked_px(i)));
+    limits.of_frame.push_back(regions_left(request_.budget, budget_, request_.region_px, facts_.asked_px(i)));
   std::vector<Region> regions;
   const auto chosen = choose_cover(gathered_.tiles, centres.size(0), limits);
   for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
@@ -231,11 +234,17 @@ std::vector<Region> CoverChoice::choose() {
 }
 
 class Cover final : public Strategy {
+ public:
+  explicit Cover(const CoverOptions& options) : options_(options) {}
+
+ private:
   std::unique_ptr<Choice> begin(const PoolFacts& facts, const SelectRequest& request) override {
-    const auto budget = region_budget(request.budget, request.options.region_px, pool_pixels(facts));
+    const auto budget = region_budget(request.budget, request.region_px, pool_pixels(facts));
     if (budget.per_frame == 0) return nullptr;
-    return std::make_unique<CoverChoice>(facts, request, budget);
+    return std::make_unique<CoverChoice>(options_, facts, request, budget);
   }
+
+  CoverOptions options_;
 };
 
 }  // namespace
@@ -253,8 +262,8 @@ void describe(config::Fields& f, CoverOptions& o) {
   f.field("kmeans_iterations", o.kmeans_iterations, {1, 1000}, "Lloyd iterations of k-means");
 }
 
-std::unique_ptr<Strategy> make_cover() {
-  return std::make_unique<Cover>();
+std::unique_ptr<Strategy> make_cover(const CoverOptions& options) {
+  return std::make_unique<Cover>(options);
 }
 
 }  // namespace driftloop::adapt

@@ -12,7 +12,7 @@ class Entropy final : public ScoreStrategy {
 };
 }  // namespace
 
-std::unique_ptr<Strategy> make_entropy() {
+std::unique_ptr<Strategy> make_entropy(const config::NoOptions&) {
   return std::make_unique<Entropy>();
 }
 

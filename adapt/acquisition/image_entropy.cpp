@@ -11,7 +11,7 @@ namespace {
 class ImageEntropy final : public ImageStrategy {
  public:
   ImageEntropy() : ImageStrategy(Strata::by_group) {}
-  std::optional<at::Tensor> score_map(const Prediction& prediction, const AcquisitionOptions&) override {
+  std::optional<at::Tensor> score_map(const Prediction& prediction, int) override {
     return pixel_maps(prediction, Map::entropy).entropy_hw.to(at::kCPU);
   }
 
@@ -22,7 +22,7 @@ class ImageEntropy final : public ImageStrategy {
 };
 }  // namespace
 
-std::unique_ptr<Strategy> make_image_entropy() {
+std::unique_ptr<Strategy> make_image_entropy(const config::NoOptions&) {
   return std::make_unique<ImageEntropy>();
 }
 

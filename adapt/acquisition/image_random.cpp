@@ -18,7 +18,7 @@ class ImageRandom final : public ImageStrategy {
 };
 }  // namespace
 
-std::unique_ptr<Strategy> make_image_random() {
+std::unique_ptr<Strategy> make_image_random(const config::NoOptions&) {
   return std::make_unique<ImageRandom>();
 }
 

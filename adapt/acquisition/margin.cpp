@@ -12,7 +12,7 @@ class Margin final : public ScoreStrategy {
 };
 }  // namespace
 
-std::unique_ptr<Strategy> make_margin() {
+std::unique_ptr<Strategy> make_margin(const config::NoOptions&) {
   return std::make_unique<Margin>();
 }
 

@@ -8,7 +8,7 @@
 namespace driftloop::adapt {
 
 void describe(config::Fields& f, AcquisitionOptions& o) {
-  f.choice("strategy", o.strategy, strategy_names(), "how regions are chosen");
+  f.chosen("strategy", o.strategy, strategy_choices(), "how regions are chosen");
   f.field("region_px", o.region_px, {1, kMaxRegionPx},
           "side of the square regions, px; people need 64 and more to see what it is");
   f.field(
@@ -22,8 +22,6 @@ void describe(config::Fields& f, AcquisitionOptions& o) {
           "regions (clicks) that one round may ask for, if the pixels allow them; 0 = no limit");
   f.field("pixels_per_frame", o.pixels_per_frame, {0},
           "pixels asked of one frame in one round; 0 = no limit but the pool's");
-  f.section("cover", o.cover, "of the strategy cover");
-  f.section("ripu_pixel", o.ripu_pixel, "of the strategy ripu_pixel");
 }
 
 Budget least(const Budget& a, const Budget& b) {

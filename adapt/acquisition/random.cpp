@@ -13,8 +13,7 @@ class Random final : public WindowStrategy {
   Want want() const override { return Want::nothing; }
   at::Tensor window_scores(const FrameFacts& frame, const Prediction&,
                            const SelectRequest& request) const override {
-    const WindowGrid grid(frame.size_px.height, frame.size_px.width, request.options.region_px,
-                          Border::inside);
+    const WindowGrid grid(frame.size_px.height, frame.size_px.width, request.region_px, Border::inside);
     auto score = at::empty({grid.out_height, grid.out_width}, at::kFloat);
     config::Random rng(config::hash_text(frame.id, request.seed));
     auto* value = score.data_ptr<float>();
@@ -24,7 +23,7 @@ class Random final : public WindowStrategy {
 };
 }  // namespace
 
-std::unique_ptr<Strategy> make_random() {
+std::unique_ptr<Strategy> make_random(const config::NoOptions&) {
   return std::make_unique<Random>();
 }
 

@@ -2,10 +2,11 @@
 // pixel; as in the published code a pixel that was asked keeps that window to itself, in all rounds, so that
 // neighbours of nearly the same score do not follow it. Where a pool has no pixel left that is far enough
 // from all others, fewer are asked than the budget pays.
+#include "adapt/acquisition/ripu.h"
+
 #include <ATen/ATen.h>
 
 #include "adapt/acquisition/region_score.h"
-#include "adapt/acquisition/strategies.h"
 #include "adapt/acquisition/window_strategy.h"
 
 namespace driftloop::adapt {
@@ -13,35 +14,36 @@ namespace {
 
 class Ripu final : public WindowStrategy {
  public:
-  std::optional<at::Tensor> score_map(const Prediction& prediction,
-                                      const AcquisitionOptions& options) override {
-    return region_score(prediction, options.region_px, Border::clipped).score;
+  std::optional<at::Tensor> score_map(const Prediction& prediction, int region_px) override {
+    return region_score(prediction, region_px, Border::clipped).score;
   }
 
  private:
   at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
                            const SelectRequest& request) const override {
-    return region_score(prediction, request.options.region_px, Border::inside).score;
+    return region_score(prediction, request.region_px, Border::inside).score;
   }
 };
 
 class RipuPixel final : public WindowStrategy {
  public:
-  std::optional<at::Tensor> score_map(const Prediction& prediction,
-                                      const AcquisitionOptions& options) override {
-    return pixel_scores(prediction, options);
+  explicit RipuPixel(const RipuPixelOptions& options) : options_(options) {}
+  std::optional<at::Tensor> score_map(const Prediction& prediction, int) override {
+    return pixel_scores(prediction);
   }
 
  private:
-  static at::Tensor pixel_scores(const Prediction& prediction, const AcquisitionOptions& options) {
-    return region_score(prediction, 2 * options.ripu_pixel.radius_px + 1, Border::clipped).score;
+  at::Tensor pixel_scores(const Prediction& prediction) const {
+    return region_score(prediction, 2 * options_.radius_px + 1, Border::clipped).score;
   }
-  int side_px(const AcquisitionOptions&) const override { return 1; }
-  int apart_px(const AcquisitionOptions& options) const override { return options.ripu_pixel.radius_px + 1; }
+  int side_px(int) const override { return 1; }
+  int apart_px(int) const override { return options_.radius_px + 1; }
   at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
-                           const SelectRequest& request) const override {
-    return pixel_scores(prediction, request.options);
+                           const SelectRequest&) const override {
+    return pixel_scores(prediction);
   }
+
+  RipuPixelOptions options_;
 };
 
 }  // namespace
@@ -52,11 +54,11 @@ void describe(config::Fields& f, RipuPixelOptions& o) {
       "half side of the window that a pixel's score looks at, and that it keeps to itself once asked, px");
 }
 
-std::unique_ptr<Strategy> make_ripu() {
+std::unique_ptr<Strategy> make_ripu(const config::NoOptions&) {
   return std::make_unique<Ripu>();
 }
-std::unique_ptr<Strategy> make_ripu_pixel() {
-  return std::make_unique<RipuPixel>();
+std::unique_ptr<Strategy> make_ripu_pixel(const RipuPixelOptions& options) {
+  return std::make_unique<RipuPixel>(options);
 }
 
 }  // namespace driftloop::adapt

@@ -12,11 +12,10 @@ namespace driftloop::adapt {
 namespace {
 
 void check_request(const SelectRequest& request) {
-  const auto& o = request.options;
   const auto& b = request.budget;
   DL_CHECK(b.pixels >= 0 && b.pixels_per_frame >= 0 && b.regions >= 0, b.pixels, b.pixels_per_frame,
            b.regions);
-  DL_CHECK(o.region_px >= 1 && o.region_px <= kMaxRegionPx, o.region_px);
+  DL_CHECK(request.region_px >= 1 && request.region_px <= kMaxRegionPx, request.region_px);
 }
 
 /// What has been asked of one frame, to check a selection against.
@@ -134,7 +133,7 @@ Selection Strategy::select(PoolView& pool, const SelectRequest& request, ScanLog
   return selection;
 }
 
-std::optional<at::Tensor> Strategy::score_map(const Prediction&, const AcquisitionOptions&) {
+std::optional<at::Tensor> Strategy::score_map(const Prediction&, int) {
   return std::nullopt;
 }
 

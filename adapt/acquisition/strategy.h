@@ -11,10 +11,8 @@
 #include <memory>
 #include <opencv2/core/mat.hpp>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "adapt/acquisition/options.h"
@@ -22,7 +20,7 @@
 #include "adapt/acquisition/scan_log.h"
 #include "adapt/model/corners.h"
 #include "adapt/region.h"
-#include "config/name_table.h"
+#include "config/chosen.h"
 
 namespace driftloop::adapt {
 
@@ -79,7 +77,7 @@ class PoolView : public PoolFacts {
 };
 
 struct SelectRequest {
-  AcquisitionOptions options;
+  int region_px = 8;  // side of a region, for strategies that ask for squares
   Budget budget;
   std::uint64_t seed = 0;  // the same pool, request and seed give the same regions
   std::stop_token stop;    // looked at between frames and between iterations over all of them
@@ -119,20 +117,14 @@ class Strategy {
 
   /// The per-pixel map (H, W), float on the CPU, that the strategy ranks by, for pictures; none when it does
   /// not rank by one.
-  virtual std::optional<at::Tensor> score_map(const Prediction& prediction,
-                                              const AcquisitionOptions& options);
+  virtual std::optional<at::Tensor> score_map(const Prediction& prediction, int region_px);
 
  private:
   /// Null when the budget pays for nothing.
   virtual std::unique_ptr<Choice> begin(const PoolFacts& facts, const SelectRequest& request) = 0;
 };
 
-using StrategyFactory = std::unique_ptr<Strategy> (*)();
-
-/// Every strategy; see acquisition_table.cpp.
-std::span<const config::NameEntry<StrategyFactory>> strategy_table();
-
-/// Throws Error for an unknown name, with the nearest one.
-std::unique_ptr<Strategy> make_strategy(std::string_view name);
+/// One of acquisition_table.cpp. Throws Error for an unknown name, with the nearest one.
+std::unique_ptr<Strategy> make_strategy(const config::Chosen& strategy);
 
 }  // namespace driftloop::adapt

@@ -21,8 +21,8 @@ class WindowChoice final : public Choice {
       : strategy_(strategy),
         facts_(facts),
         request_(request),
-        side_(strategy.side_px(request.options)),
-        apart_(strategy.apart_px(request.options)),
+        side_(strategy.side_px(request.region_px)),
+        apart_(strategy.apart_px(request.region_px)),
         budget_(budget),
         pick_(budget.total, side_, apart_) {}
 
@@ -87,17 +87,17 @@ std::int64_t pool_pixels(const PoolFacts& facts) {
 }
 
 std::unique_ptr<Choice> WindowStrategy::begin(const PoolFacts& facts, const SelectRequest& request) {
-  const auto budget = region_budget(request.budget, side_px(request.options), pool_pixels(facts));
+  const auto budget = region_budget(request.budget, side_px(request.region_px), pool_pixels(facts));
   if (budget.per_frame == 0) return nullptr;
   return std::make_unique<WindowChoice>(*this, facts, request, budget);
 }
 
 at::Tensor ScoreStrategy::window_scores(const FrameFacts&, const Prediction& prediction,
                                         const SelectRequest& request) const {
-  return window_mean(pixel_score(prediction).to(at::kCPU), side_px(request.options), Border::inside);
+  return window_mean(pixel_score(prediction).to(at::kCPU), side_px(request.region_px), Border::inside);
 }
 
-std::optional<at::Tensor> ScoreStrategy::score_map(const Prediction& prediction, const AcquisitionOptions&) {
+std::optional<at::Tensor> ScoreStrategy::score_map(const Prediction& prediction, int) {
   return pixel_score(prediction).to(at::kCPU);
 }
 

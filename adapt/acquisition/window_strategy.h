@@ -14,10 +14,10 @@ struct FrameFacts {
 class WindowStrategy : public Strategy {
  public:
   /// Side of the windows asked, px.
-  virtual int side_px(const AcquisitionOptions& options) const { return options.region_px; }
+  virtual int side_px(int region_px) const { return region_px; }
   /// Two windows asked of a frame, in whatever round, are at least so many rows or columns apart (from first
   /// row to first row): no less than side_px.
-  virtual int apart_px(const AcquisitionOptions& options) const { return side_px(options); }
+  virtual int apart_px(int region_px) const { return side_px(region_px); }
   virtual Want want() const { return Want::probabilities; }
   /// Scores of the windows (Border::inside, float, CPU) of one frame; larger is asked first.
   virtual at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,
@@ -30,8 +30,7 @@ class WindowStrategy : public Strategy {
 /// A window counts by the mean of a per-pixel score.
 class ScoreStrategy : public WindowStrategy {
  public:
-  std::optional<at::Tensor> score_map(const Prediction& prediction,
-                                      const AcquisitionOptions& options) override;
+  std::optional<at::Tensor> score_map(const Prediction& prediction, int region_px) override;
 
  private:
   at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,

@@ -27,12 +27,16 @@ void learn_without_labels(EngineOptions& o) {
   o.selftrain.before_labels = true;
   o.guard.enabled = false;
 }
+/// A run that has options of the strategy keeps them.
+void choose_by(EngineOptions& o, const std::string& strategy) {
+  if (o.acquisition.strategy.name() != strategy) o.acquisition.strategy = config::Chosen(strategy);
+}
 void choose_by_lot(EngineOptions& o) {
-  o.acquisition.strategy = "random";
+  choose_by(o, "random");
 }
 /// Every pixel of the pool, in the first round.
 void ask_for_everything(EngineOptions& o) {
-  o.acquisition.strategy = "image_random";
+  o.acquisition.strategy = config::Chosen("image_random");
   o.acquisition.share_per_round = 1;
   o.acquisition.pixels_per_round = o.acquisition.regions_per_round = o.acquisition.pixels_per_frame = 0;
   o.guard.enabled = false;
@@ -76,12 +80,12 @@ std::vector<ArmEntry> all_arms() {
   for (const Control& c : kControls)
     arms.push_back({c.name, c.title, c.explanation, c.role, c.labels, c.change});
   const std::size_t controls = arms.size();
-  for (const std::string& name : adapt::strategy_names()) {
+  for (const config::Choice& strategy : adapt::strategy_choices()) {
+    const std::string name(strategy.name);
     const auto last = arms.begin() + static_cast<std::ptrdiff_t>(controls);
     if (std::any_of(arms.begin(), last, [&](const ArmEntry& arm) { return arm.name == name; })) continue;
-    arms.push_back({name, spaced(name), "Asks for " + std::string(adapt::strategy_help(name)) + '.',
-                    Role::choice, Labels::asked,
-                    [name](EngineOptions& o) { o.acquisition.strategy = name; }});
+    arms.push_back({name, spaced(name), "Asks for " + std::string(strategy.help) + '.', Role::choice,
+                    Labels::asked, [name](EngineOptions& o) { choose_by(o, name); }});
   }
   return arms;
 }

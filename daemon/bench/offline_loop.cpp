@@ -204,7 +204,7 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
   report.title = title_in_words(options);
   report.seed = seed;
   report.config = options_json(options);
-  report.strategy = options.engine.acquisition.strategy;
+  report.strategy = options.engine.acquisition.strategy.name();
   report.source = options.source;
   report.target = options.target + (options.target_split.empty() ? "" : " (" + options.target_split + ')');
   report.label_space = options.engine.label_space;

@@ -59,7 +59,7 @@ int run_bench(const BenchArguments& arguments) {
   for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));
   Report report = read_parts(out, parts);
   report.command = command;
-  const std::string shown = options.engine.acquisition.strategy;
+  const std::string shown = options.engine.acquisition.strategy.name();
   if (std::find(options.arms.begin(), options.arms.end(), shown) != options.arms.end())
     report.pictures = make_pictures(options, shown,
                                     {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",

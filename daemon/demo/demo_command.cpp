@@ -130,7 +130,7 @@ void print_summary(const Report& report) {
 /// The live arm in this process' children, the offline arms beside it.
 Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& signals,
                 PlannedProgress& progress) {
-  const std::string& strategy = options.engine.acquisition.strategy;
+  const std::string& strategy = options.engine.acquisition.strategy.name();
   std::vector<std::string> offline;
   for (const auto& arm : options.arms)
     if (arm != strategy) offline.push_back(arm);

@@ -55,7 +55,7 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   d.link.station_public_key = fs::absolute(live / "station" / "station.pub").string();
   d.link.secret_key_file = fs::absolute(live / "keys" / "demo.key").string();
   d.link.vehicle_id = d.vehicle_id;
-  d.engine = arm_options(options, options.engine.acquisition.strategy);
+  d.engine = arm_options(options, options.engine.acquisition.strategy.name());
   d.loop.rounds = options.rounds;
   d.loop.at_end = "exit";
   d.loop.regions_per_day = d.loop.label_seconds_per_day = 0;  // an oracle answers
@@ -151,7 +151,7 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
     fill_scores(adapt::Model::open(weights, adapt::runs_on(s.options.engine)).evaluate(*eval, stop), round);
     scored(round.round + 1, s.options.rounds + 1);
   };
-  Arm arm = empty_arm(s.options.engine.acquisition.strategy);
+  Arm arm = empty_arm(s.options.engine.acquisition.strategy.name());
   Round start;
   score(s.demo.out / "source.safetensors", start);
   arm.rounds = {start};

@@ -16,7 +16,7 @@ RegionDesk::RegionDesk(DeskParts parts, Place& place) : parts_(std::move(parts))
 bool RegionDesk::code(std::span<const std::uint64_t> ids) {
   const auto pace = parts_.pace.get();
   const CodecOptions codec{parts_.options.vehicle_id,
-                           parts_.options.engine.acquisition.strategy,
+                           parts_.options.engine.acquisition.strategy.name(),
                            parts_.options.engine.label_space,
                            pace.context_px,
                            pace.crop_format,

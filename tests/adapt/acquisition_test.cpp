@@ -1,5 +1,6 @@
 // Window maps and picks against brute force; the GPU kernel against its CPU twin.
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,7 +12,9 @@
 #include "adapt/acquisition/city_quota.h"
 #include "adapt/acquisition/pick.h"
 #include "adapt/acquisition/region_score.h"
+#include "adapt/acquisition/ripu.h"
 #include "config/check.h"
+#include "config/layers.h"
 #include "config/random.h"
 #include "tests/adapt/synthetic_pool.h"
 
@@ -253,18 +256,31 @@ TEST(CityQuota, SumsToWhatIsAskedAndNeverMoreThanIsLeft) {
   EXPECT_TRUE(city_quota({}, 5).empty());
 }
 
-SelectRequest request_for(const char* strategy, std::int64_t pixels) {
+TEST(AcquisitionOptions, AStrategyBringsItsOwnOptions) {
+  AcquisitionOptions options;
+  config::apply_text("strategy: {name: ripu_pixel, radius_px: 5}", "here.yaml", options);
+  EXPECT_EQ(options.strategy.options<RipuPixelOptions>().radius_px, 5);
+  config::apply_text("strategy: ripu", "here.yaml", options);
+  EXPECT_EQ(options.strategy.name(), "ripu");
+  try {
+    config::apply_text("strategy: {name: ripu, radius_px: 5}", "here.yaml", options);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("it is an option of 'ripu_pixel', not of 'ripu'"));
+  }
+}
+
+SelectRequest request_for(std::int64_t pixels) {
   SelectRequest request;
-  request.options.strategy = strategy;
   request.budget.pixels = pixels;
   return request;
 }
 
 TEST(Ripu, DoesNotDependOnTheOrderOfThePool) {
   auto pool = test::random_pool(4, {{60, 44}});
-  const auto first = make_strategy("ripu")->select(pool, request_for("ripu", 1000)).regions;
+  const auto first = make_strategy(config::Chosen("ripu"))->select(pool, request_for(1000)).regions;
   std::reverse(pool.frames.begin(), pool.frames.end());
-  const auto second = make_strategy("ripu")->select(pool, request_for("ripu", 1000)).regions;
+  const auto second = make_strategy(config::Chosen("ripu"))->select(pool, request_for(1000)).regions;
   ASSERT_EQ(first.size(), second.size());
   for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(first[i].box_px, second[i].box_px);
 }
@@ -272,11 +288,11 @@ TEST(Ripu, DoesNotDependOnTheOrderOfThePool) {
 /// RIPU's code (PixelSelection): a pick takes (2 radius + 1)^2 pixels out of this round and the later ones.
 TEST(RipuPixel, APickKeepsItsWindowToItselfInAllRounds) {
   auto pool = test::random_pool(2, {{90, 70}});
-  auto request = request_for("ripu_pixel", 12);
-  request.options.ripu_pixel.radius_px = 6;
+  auto request = request_for(12);
+  const config::Chosen strategy("ripu_pixel", RipuPixelOptions{.radius_px = 6});
   std::map<std::string, std::vector<cv::Point>> picks;
   for (int round = 0; round < 3; ++round) {
-    const auto regions = make_strategy("ripu_pixel")->select(pool, request).regions;
+    const auto regions = make_strategy(strategy)->select(pool, request).regions;
     ASSERT_EQ(regions.size(), 12U);
     for (const auto& region : regions) {
       ASSERT_EQ(region.box_px.size(), cv::Size(1, 1));
@@ -295,10 +311,10 @@ TEST(RipuPixel, APickKeepsItsWindowToItselfInAllRounds) {
 TEST(Random, AnotherSeedAsksElsewhere) {
   for (const char* name : {"random", "image_random"}) {
     auto pool = test::random_pool(12, {{60, 44}});
-    auto request = request_for(name, 4L * 60 * 44);
-    const auto first = make_strategy(name)->select(pool, request).regions;
+    auto request = request_for(4L * 60 * 44);
+    const auto first = make_strategy(config::Chosen(name))->select(pool, request).regions;
     request.seed = 99;
-    const auto second = make_strategy(name)->select(pool, request).regions;
+    const auto second = make_strategy(config::Chosen(name))->select(pool, request).regions;
     ASSERT_EQ(first.size(), second.size());
     int same = 0;
     for (const auto& a : first)
@@ -317,7 +333,7 @@ TEST(ImageEntropy, TakesTheMostUncertainOfEveryGroup) {
     pool.frames[static_cast<std::size_t>(i)].prediction.prob_chw = logits.softmax(0);
   }
   const auto regions =
-      make_strategy("image_entropy")->select(pool, request_for("image_entropy", 4L * 24 * 16)).regions;
+      make_strategy(config::Chosen("image_entropy"))->select(pool, request_for(4L * 24 * 16)).regions;
   std::vector<std::string> ids;
   for (const auto& region : regions) ids.push_back(region.frame_id);
   EXPECT_EQ(ids, (std::vector<std::string>{"frame_07", "frame_06", "frame_05", "frame_04"}));
@@ -325,9 +341,9 @@ TEST(ImageEntropy, TakesTheMostUncertainOfEveryGroup) {
 
 TEST(ImageEntropy, ALimitBelowOneFrameIsExplained) {
   auto pool = test::random_pool(2, {{24, 16}});
-  auto request = request_for("image_entropy", 10'000);
+  auto request = request_for(10'000);
   request.budget.pixels_per_frame = 100;
-  EXPECT_THROW(make_strategy("image_entropy")->select(pool, request), Error);
+  EXPECT_THROW(make_strategy(config::Chosen("image_entropy"))->select(pool, request), Error);
 }
 
 }  // namespace

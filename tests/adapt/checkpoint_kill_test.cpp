@@ -41,7 +41,7 @@ EngineOptions smallest() {
   o.train.batch_source = 1;
   o.selftrain.weight = 0;
   o.train.batch_target = 0;
-  o.acquisition.strategy = "random";
+  o.acquisition.strategy = config::Chosen("random");
   o.acquisition.region_px = 8;
   o.guard.enabled = false;
   return o;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "adapt/acquisition/cosine_kmeans.h"
+#include "adapt/acquisition/cover.h"
 #include "adapt/acquisition/cover_choice.h"
 #include "adapt/acquisition/tile_features.h"
 #include "config/random.h"
@@ -174,10 +175,9 @@ test::SyntheticPool planted_pool() {
 std::set<int> kinds_asked(const std::string& strategy) {
   auto pool = planted_pool();
   SelectRequest request;
-  request.options.strategy = strategy;
   request.budget.pixels = 24L * 64;
   std::set<int> kinds;
-  for (const auto& region : make_strategy(strategy)->select(pool, request).regions)
+  for (const auto& region : make_strategy(config::Chosen(strategy))->select(pool, request).regions)
     kinds.insert(region.box_px.x / 16);
   return kinds;
 }
@@ -199,9 +199,9 @@ int rare_asked(double balance) {
   }
   SelectRequest request;
   request.budget.pixels = 36L * 64;
-  request.options.cover.balance = balance;
+  const config::Chosen strategy("cover", CoverOptions{.balance = balance});
   int rare = 0;
-  for (const auto& region : make_strategy("cover")->select(pool, request).regions)
+  for (const auto& region : make_strategy(strategy)->select(pool, request).regions)
     rare += region.box_px.y == 8 && (region.box_px.x == 8 || region.box_px.x == 16);
   return rare;
 }
@@ -219,9 +219,9 @@ TEST(Cover, GoesOnWithWhatIsNotCovered) {
   }
   SelectRequest request;
   request.budget.pixels = 3L * 64;
-  request.options.cover.max_clusters = 24;
+  const config::Chosen strategy("cover", CoverOptions{.max_clusters = 24});
   std::set<int> kinds;
-  for (const auto& region : make_strategy("cover")->select(pool, request).regions)
+  for (const auto& region : make_strategy(strategy)->select(pool, request).regions)
     kinds.insert(region.box_px.x / 16);
   for (const int kind : kinds) EXPECT_GE(kind, 3);
 }
@@ -234,7 +234,7 @@ TEST(Cover, AFewRegionsARoundMeetEveryKindInTurn) {
       SelectRequest request;
       request.budget = {.pixels = 1L << 40, .pixels_per_frame = 64, .regions = a_round};
       request.seed = config::mix64(static_cast<std::uint64_t>(round));
-      const auto regions = make_strategy("cover")->select(pool, request).regions;
+      const auto regions = make_strategy(config::Chosen("cover"))->select(pool, request).regions;
       ASSERT_EQ(static_cast<std::int64_t>(regions.size()), a_round);
       for (const auto& region : regions) {
         kinds.push_back(region.box_px.x / 16);
@@ -251,8 +251,9 @@ TEST(Cover, CapsItsCostAndStillUsesTheBudget) {
   auto pool = test::random_pool(6, {{96, 64}});
   SelectRequest request;
   request.budget.pixels = 90L * 64;
-  request.options.cover = {.max_clusters = 7, .fit_tiles = 50, .max_tiles = 100, .kmeans_iterations = 3};
-  EXPECT_EQ(make_strategy("cover")->select(pool, request).regions.size(), 90U);
+  const config::Chosen strategy(
+      "cover", CoverOptions{.max_clusters = 7, .fit_tiles = 50, .max_tiles = 100, .kmeans_iterations = 3});
+  EXPECT_EQ(make_strategy(strategy)->select(pool, request).regions.size(), 90U);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ EngineOptions tiny(const std::string& strategy) {
   o.threads = 1;
   o.device = "cpu";
   o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
-  o.acquisition.strategy = strategy;
+  o.acquisition.strategy = config::Chosen(strategy);
   o.acquisition.region_px = kSide;
   o.acquisition.share_per_round = 0.2;
   o.acquisition.regions_per_round = 12;

@@ -47,11 +47,11 @@ void round_of(benchmark::State& state, const char* strategy, int region_px) {
   const int frames = static_cast<int>(state.range(0));
   PaintedPool pool(frames);
   SelectRequest request;
-  request.options.region_px = region_px;
+  request.region_px = region_px;
   request.budget = {
       .pixels = std::int64_t{1} << 40, .pixels_per_frame = 2L * region_px * region_px, .regions = 20};
   for (auto _ : state) {
-    const auto regions = make_strategy(strategy)->select(pool, request).regions;
+    const auto regions = make_strategy(config::Chosen(strategy))->select(pool, request).regions;
     if (regions.size() != 20) state.SkipWithError("not 20 regions");
   }
   state.counters["time/frame"] =

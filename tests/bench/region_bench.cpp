@@ -10,9 +10,11 @@
 #include <limits>
 #include <string>
 
+#include "adapt/acquisition/cover.h"
 #include "adapt/acquisition/pick.h"
 #include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/region_score.h"
+#include "adapt/acquisition/ripu.h"
 #include "adapt/acquisition/strategy.h"
 
 namespace driftloop::adapt {
@@ -149,21 +151,23 @@ class OneFrame : public PoolView {
 
 /// A strategy's whole work on one frame of 1024x2048, from the net's logits to its best region (image_* : to
 /// the image's score); the peer makes probabilities by LibTorch first.
-void add_strategy(const std::string& strategy, int radius) {
+void add_strategy(const std::string& name, int radius) {
+  config::Chosen strategy(name);
+  if (name == "ripu_pixel") strategy = config::Chosen(name, RipuPixelOptions{.radius_px = radius});
+  if (name == "cover")  // the clusters are not what is measured
+    strategy = config::Chosen(name, CoverOptions{.fit_tiles = 1});
   for (const bool by_libtorch : {false, true}) {
     const auto body = [=](benchmark::State& state) {
       at::set_num_threads(1);
       OneFrame pool({1024, 2048}, by_libtorch);
       SelectRequest request;
-      request.options.region_px = 2 * radius + 1;
-      request.options.ripu_pixel.radius_px = radius;
-      request.options.cover.fit_tiles = 1;  // the clusters are not what is measured
+      request.region_px = 2 * radius + 1;
       request.budget = {.pixels = std::int64_t{1} << 40, .regions = 1};
       for (auto _ : state) benchmark::DoNotOptimize(make_strategy(strategy)->select(pool, request));
     };
-    const auto name = "choose_in_frame/" + strategy + "/radius:" + std::to_string(radius) +
-                      (by_libtorch ? "/peer:libtorch" : "");
-    benchmark::RegisterBenchmark(name.c_str(), body)->Unit(benchmark::kMillisecond);
+    const auto title = "choose_in_frame/" + name + "/radius:" + std::to_string(radius) +
+                       (by_libtorch ? "/peer:libtorch" : "");
+    benchmark::RegisterBenchmark(title.c_str(), body)->Unit(benchmark::kMillisecond);
   }
 }
 
@@ -208,7 +212,7 @@ void register_region_benchmarks() {
   }
   for (const int radius : {1, 32}) {
     add_scores(radius);
-    for (const auto& strategy : strategy_names()) add_strategy(strategy, radius);
+    for (const auto& strategy : strategy_choices()) add_strategy(std::string(strategy.name), radius);
   }
 }
 

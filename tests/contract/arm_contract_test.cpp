@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "adapt/acquisition/cover.h"
 #include "config/check.h"
 #include "config/layers.h"
 #include "daemon/bench/arm_table.h"
@@ -67,11 +68,24 @@ TEST_P(ArmContract, AChoiceDiffersInItsStrategyAlone) {
   if (arm.role != Role::choice && arm.role != Role::chance) return;
   EXPECT_EQ(arm.labels, Labels::asked);
   RunOptions run = of_arm(GetParam());
-  EXPECT_EQ(run.engine.acquisition.strategy, GetParam());
+  EXPECT_EQ(run.engine.acquisition.strategy.name(), GetParam());
   RunOptions plain;
   plain.engine.train.horizon_steps = run.engine.train.horizon_steps;
   run.engine.acquisition.strategy = plain.engine.acquisition.strategy;
   EXPECT_EQ(settings(run), settings(plain));
+}
+
+TEST_P(ArmContract, KeepsTheOptionsOfTheRunsOwnStrategy) {
+  if (arm_entry(GetParam()).labels == Labels::none || GetParam() == "full") return;
+  RunOptions run;
+  const config::Chosen own("cover", adapt::CoverOptions{.balance = 0.25});
+  run.engine.acquisition.strategy = own;
+  const auto engine = arm_options(run, GetParam());
+  if (GetParam() == "cover") {
+    EXPECT_EQ(engine.acquisition.strategy.options<adapt::CoverOptions>().balance, 0.25);
+  } else {
+    EXPECT_EQ(engine.acquisition.strategy.name(), GetParam());
+  }
 }
 
 std::vector<std::string> names() {
@@ -85,7 +99,8 @@ INSTANTIATE_TEST_SUITE_P(All, ArmContract, testing::ValuesIn(names()),
 TEST(ArmTable, NamesAreUniqueAndEveryStrategyIsAnArm) {
   const auto all = names();
   EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), all.size());
-  for (const auto& strategy : adapt::strategy_names()) EXPECT_THAT(all, testing::Contains(strategy));
+  for (const auto& strategy : adapt::strategy_choices())
+    EXPECT_THAT(all, testing::Contains(std::string(strategy.name)));
 }
 
 TEST(ArmTable, WhatAVerdictComparesWithIsThereOnce) {

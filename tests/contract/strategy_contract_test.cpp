@@ -6,6 +6,7 @@
 #include <opencv2/core.hpp>
 #include <set>
 
+#include "adapt/acquisition/ripu.h"
 #include "adapt/acquisition/strategy.h"
 #include "config/check.h"
 #include "tests/adapt/synthetic_pool.h"
@@ -27,16 +28,19 @@ std::int64_t area(const Region& region) {
 
 class StrategyContract : public testing::TestWithParam<std::string> {
  protected:
+  /// With its defaults, but for a window of which several fit into the small frames here.
+  static config::Chosen strategy() {
+    const RipuPixelOptions small{.radius_px = 4};
+    return GetParam() == "ripu_pixel" ? config::Chosen(GetParam(), small) : config::Chosen(GetParam());
+  }
   SelectRequest request(std::int64_t pixels) const {
     SelectRequest r;
-    r.options.strategy = GetParam();
-    r.options.ripu_pixel.radius_px = 4;
     r.budget.pixels = pixels;
     r.seed = 7;
     return r;
   }
   Selection select(SyntheticPool& pool, const SelectRequest& r) const {
-    return make_strategy(GetParam())->select(pool, r);
+    return make_strategy(strategy())->select(pool, r);
   }
 
   /// Pixels of one region of this strategy in a pool of one size.
@@ -190,7 +194,7 @@ TEST_P(StrategyContract, WhatTheRoundAsksAlreadyCountsForTheLimitPerFrame) {
 
 /// Interrupts a selection after the first frame, then after the second.. and goes on each time as a new
 /// process would: a new strategy, a new log on the same folder.
-Selection select_in_pieces(const std::string& name, SyntheticPool& pool, SelectRequest r,
+Selection select_in_pieces(const config::Chosen& strategy, SyntheticPool& pool, SelectRequest r,
                            const std::filesystem::path& folder, int save_every_frames) {
   for (int piece = 0; piece < 100; ++piece) {
     std::stop_source source;
@@ -200,7 +204,7 @@ Selection select_in_pieces(const std::string& name, SyntheticPool& pool, SelectR
     };
     ScanLog log(folder, "round", save_every_frames);
     if (!log.plan()) log.begin({r.budget, {}, {}});
-    const auto selection = make_strategy(name)->select(pool, r, &log);
+    const auto selection = make_strategy(strategy)->select(pool, r, &log);
     if (!selection.stopped) return selection;
   }
   ADD_FAILURE() << "it never ended";
@@ -214,11 +218,11 @@ TEST_P(StrategyContract, InterruptedAtEveryFrameItChoosesTheSame) {
       pool.frames[4].asked = cv::Mat::zeros(pool.frames[4].size, CV_8UC1);
       pool.frames[4].asked(cv::Rect(9, 9, 11, 10)).setTo(1);
       auto r = request(pixels);
-      r.options.region_px = side;
+      r.region_px = side;
       const auto whole = select(pool, r).regions;
       const int runs = pool.predictions();
       const test::TempFolder folder;
-      const auto pieces = select_in_pieces(GetParam(), pool, r, folder.path(), 3).regions;
+      const auto pieces = select_in_pieces(strategy(), pool, r, folder.path(), 3).regions;
       expect_same(whole, pieces);
       for (std::size_t i = 0; i < std::min(whole.size(), pieces.size()); ++i)
         EXPECT_EQ(whole[i].score, pieces[i].score) << i;
@@ -241,11 +245,11 @@ TEST_P(StrategyContract, AKillCostsTheFramesSinceTheLastChunk) {
   {
     ScanLog log(folder.path(), "round", 2);
     log.begin({r.budget, {}, {}});
-    EXPECT_THROW(make_strategy(GetParam())->select(pool, dies, &log), Killed);
+    EXPECT_THROW(make_strategy(strategy())->select(pool, dies, &log), Killed);
   }
   ScanLog log(folder.path(), "round", 2);
   EXPECT_EQ(log.found(), 4);
-  expect_same(whole, make_strategy(GetParam())->select(pool, r, &log).regions);
+  expect_same(whole, make_strategy(strategy())->select(pool, r, &log).regions);
   if (runs > 0) {
     EXPECT_EQ(pool.predictions(), 7 + 5 + 3);
   }
@@ -269,7 +273,7 @@ TEST_P(StrategyContract, ABrokenTeacherIsRefused) {
 
 TEST_P(StrategyContract, ItsScoreMapHasTheFramesSize) {
   const auto prediction = test::random_prediction({52, 40}, 3);
-  const auto map = make_strategy(GetParam())->score_map(prediction, request(1).options);
+  const auto map = make_strategy(strategy())->score_map(prediction, request(1).region_px);
   if (!map) return;
   EXPECT_EQ(map->sizes(), (at::IntArrayRef{40, 52}));
   EXPECT_TRUE(map->is_cpu());
@@ -278,7 +282,7 @@ TEST_P(StrategyContract, ItsScoreMapHasTheFramesSize) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const auto& entry : strategy_table()) all.emplace_back(entry.name);
+  for (const auto& entry : strategy_choices()) all.emplace_back(entry.name);
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(All, StrategyContract, testing::ValuesIn(names()),
@@ -286,11 +290,11 @@ INSTANTIATE_TEST_SUITE_P(All, StrategyContract, testing::ValuesIn(names()),
 
 TEST(StrategyTable, NamesAreUniqueAndExplained) {
   std::set<std::string_view> seen;
-  for (const auto& entry : strategy_table()) {
+  for (const auto& entry : strategy_choices()) {
     EXPECT_TRUE(seen.insert(entry.name).second) << entry.name;
     EXPECT_FALSE(entry.help.empty()) << entry.name;
   }
-  EXPECT_THROW(make_strategy("covr"), Error);
+  EXPECT_THROW(make_strategy(config::Chosen("covr")), Error);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ DaemonOptions tiny_options(const fs::path& state) {
   e.input.crop_height_px = 48;
   e.train.batch_target = 1;
   e.selftrain.batch = 1;
-  e.acquisition.strategy = "random";
+  e.acquisition.strategy = config::Chosen("random");
   e.acquisition.region_px = 8;
   e.acquisition.regions_per_round = 0;
   e.acquisition.pixels_per_round = kRegions * 64;

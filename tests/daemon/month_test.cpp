@@ -60,7 +60,8 @@ class Month : public testing::Test {
     o.engine.acquisition = shipped.engine.acquisition;
     o.engine.acquisition.share_per_round = 0.08;
     o.engine.acquisition.max_frames = 128;
-    o.engine.acquisition.strategy = "random";  // nothing that grows depends on it, and a month has 120 rounds
+    o.engine.acquisition.strategy =
+        config::Chosen("random");  // nothing that grows depends on it, and a month has 120 rounds
     o.engine.guard.max_regions = 40;
     o.store.quota_bytes = 6'000'000;
     return o;
