@@ -59,7 +59,7 @@ std::string Engine::Impl::round_key() {
 }
 
 void Engine::Impl::note_looked_at(const std::vector<PoolFrame>& frames) {
-  if (options.acquisition.max_frames == 0) return;
+  if (!options.acquisition.max_frames) return;
   for (const auto& frame : frames) looked_at.insert(frame.id);
   std::set<std::string> there;
   for (const auto& frame : pool.frames()) there.insert(frame.id);
@@ -171,10 +171,8 @@ std::string TrainReport::loss_text() const {
 }
 
 Budget Engine::budget() const {
-  std::int64_t pixels = 0;
-  for (const auto& frame : round_frames(impl_->round()))
-    pixels += static_cast<std::int64_t>(frame.size_px.width) * frame.size_px.height;
-  return round_budget(impl_->options.acquisition, pixels);
+  const auto& asking = impl_->options.acquisition;
+  return budget_of(asking.budget, size_of(round_frames(impl_->round())), asking.region_px);
 }
 
 ProposeReport Engine::propose(const ProposeRequest& request) {

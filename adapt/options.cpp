@@ -127,8 +127,9 @@ void describe(config::Fields& f, GuardOptions& o) {
   f.field("min_pixels", o.min_pixels, {1, 100'000'000}, "with fewer guard pixels the live model is kept");
   f.field("min_class_pixels", o.min_class_pixels, {1, 100'000'000},
           "a class with fewer guard pixels is not judged by");
-  f.field("max_regions", o.max_regions, {0, 100'000'000},
-          "the newest so many labelled guard regions are judged by: it bounds the time that takes; 0 = all");
+  f.field(
+      "max_regions", o.max_regions, {1, 100'000'000},
+      "the newest so many labelled guard regions are judged by: it bounds the time that takes; none = all");
 }
 
 void describe(config::Fields& f, EngineOptions& o) {

@@ -2,6 +2,7 @@
 // Defaults without another origin are the paper's (arXiv 2301.13361); where one differs its help says why.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,7 +83,7 @@ struct GuardOptions {
   double class_tolerance = 0.05;
   int min_pixels = 200;
   int min_class_pixels = 100;
-  int max_regions = 0;
+  std::optional<std::int64_t> max_regions = {};
 };
 void describe(config::Fields& f, GuardOptions& o);
 

@@ -28,18 +28,17 @@ void cut(std::vector<Region>& regions, const Budget& budget) {
   std::size_t paid = 0;
   for (std::int64_t pixels = 0; paid < regions.size(); ++paid) {
     pixels += regions[paid].box_px.area();
-    if (pixels > budget.pixels) break;
-    if (budget.regions > 0 && static_cast<std::int64_t>(paid) == budget.regions) break;
+    const auto count = static_cast<std::int64_t>(paid) + 1;
+    if (limited(pixels, budget.pixels) < pixels || limited(count, budget.regions) < count) break;
   }
   regions.resize(paid);
 }
 
-/// What the strategy may ask for beside the guard. No pixels = nothing.
+/// What the strategy may ask for beside the guard.
 Budget without(Budget budget, const std::vector<Region>& guard) {
-  for (const auto& region : guard) budget.pixels -= region.box_px.area();
-  if (budget.regions == 0) return budget;
-  budget.regions -= static_cast<std::int64_t>(guard.size());
-  if (budget.regions <= 0) budget.pixels = 0;
+  for (const auto& region : guard)
+    if (budget.pixels) *budget.pixels -= region.box_px.area();
+  if (budget.regions) *budget.regions -= static_cast<std::int64_t>(guard.size());
   return budget;
 }
 
@@ -49,8 +48,8 @@ class Round {
       : parts_(parts),
         request_(request),
         log_(log),
-        budget_(request.budget),
         frames_(log != nullptr && log->plan() ? log->plan()->frames : round_frames(parts)),
+        budget_(least(request.budget, {.pixels = size_of(frames_).pixels})),
         view_(parts.teacher, parts.pool, parts.labels, frames_) {
     // What is under way keeps its budget; a lower one counts at once.
     if (log != nullptr && log->plan()) budget_ = least(budget_, log->plan()->budget);
@@ -62,7 +61,7 @@ class Round {
     if (!choose_guard(choice.guard)) return stopped(choice);
     view_.mark(choice.guard);
     const Budget left = without(budget_, choice.guard);
-    if (left.pixels > 0) {
+    if (!pays_nothing(left)) {
       Selection chosen = select(parts_.acquisition.strategy, left, kSelect, log_);
       if (chosen.stopped) return stopped(choice);
       choice.train = std::move(chosen.regions);
@@ -90,7 +89,7 @@ class Round {
     const bool resumed = log_ != nullptr && log_->plan();
     if (resumed) {
       guard = log_->plan()->guard;
-    } else if (parts_.guard.enabled && budget.pixels > 0) {
+    } else if (parts_.guard.enabled && !pays_nothing(budget)) {
       Selection chosen = select(config::Chosen("random"), budget, kGuard, nullptr);
       if (chosen.stopped) return false;
       guard = std::move(chosen.regions);
@@ -115,8 +114,8 @@ class Round {
   const RoundParts& parts_;
   const ProposeRequest& request_;
   ScanLog* log_;
-  Budget budget_;
   std::vector<PoolFrame> frames_;
+  Budget budget_;
   EnginePoolView view_;
   bool scored_ = false;  // the strategy went through the frames
 };
@@ -130,6 +129,13 @@ std::vector<PoolFrame> round_frames(const RoundParts& parts) {
                                              .seed = config::mixed_seed(parts.seed, kFrames),
                                              .looked_at = parts.looked_at,
                                              .asked = asked});
+}
+
+PoolSize size_of(const std::vector<PoolFrame>& frames) {
+  PoolSize size{.frames = std::ssize(frames)};
+  for (const auto& frame : frames)
+    size.pixels += static_cast<std::int64_t>(frame.size_px.width) * frame.size_px.height;
+  return size;
 }
 
 RoundChoice choose_round(const RoundParts& parts, const std::string& key, const ProposeRequest& request) {

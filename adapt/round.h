@@ -35,6 +35,7 @@ struct RoundChoice {
 
 /// The frames that the next round looks at, in the pool's order (frame_choice.h).
 std::vector<PoolFrame> round_frames(const RoundParts& parts);
+PoolSize size_of(const std::vector<PoolFrame>& frames);
 
 /// Chooses; asks for nothing yet. `key` names the state that the choice is made from. Throws Error.
 RoundChoice choose_round(const RoundParts& parts, const std::string& key, const ProposeRequest& request);

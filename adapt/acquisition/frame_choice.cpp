@@ -29,8 +29,8 @@ void take_spread(const Indices& from, std::size_t count, const std::vector<bool>
 }  // namespace
 
 std::vector<PoolFrame> choose_frames(std::vector<PoolFrame> pool, const FrameChoice& choice) {
-  const auto limit = static_cast<std::size_t>(std::max<std::int64_t>(0, choice.max_frames));
-  if (limit == 0 || pool.size() <= limit) return pool;
+  if (!choice.max_frames || std::ssize(pool) <= *choice.max_frames) return pool;
+  const auto limit = static_cast<std::size_t>(std::max<std::int64_t>(0, *choice.max_frames));
   std::vector<bool> taken(pool.size(), false);
   std::vector<bool> is_new(pool.size(), false);
   Indices asked;

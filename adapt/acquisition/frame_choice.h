@@ -1,6 +1,7 @@
 // Which frames of the pool a round looks at, when the pool is larger than a round can score.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,7 +11,7 @@
 namespace driftloop::adapt {
 
 struct FrameChoice {
-  std::int64_t max_frames = 0;  // 0 = all of the pool
+  std::optional<std::int64_t> max_frames;  // none = all of the pool
   std::uint64_t seed = 0;
   const std::set<std::string>& looked_at;  // frames that an earlier round has scored
   const std::set<std::string>& asked;      // frames that something was asked of

@@ -27,7 +27,7 @@ std::int64_t area_of(const Region& region) {
 class Purse {
  public:
   explicit Purse(const Budget& budget)
-      : pixels_(budget.pixels), regions_(budget.regions > 0 ? budget.regions : INT64_MAX) {}
+      : pixels_(limited(INT64_MAX, budget.pixels)), regions_(limited(INT64_MAX, budget.regions)) {}
 
   bool pays(const Region& region) {
     if (regions_ == 0 || area_of(region) > pixels_) return false;
@@ -43,9 +43,8 @@ class Purse {
 
 std::int64_t images_paid(const Budget& budget, std::int64_t pixels, std::int64_t images) {
   if (images == 0) return 0;
-  const auto paid = static_cast<std::int64_t>(static_cast<double>(budget.pixels) *
-                                              static_cast<double>(images) / static_cast<double>(pixels));
-  return budget.regions > 0 ? std::min(paid, budget.regions) : paid;
+  const double share = budget.pixels ? static_cast<double>(*budget.pixels) / static_cast<double>(pixels) : 1;
+  return limited(static_cast<std::int64_t>(share * static_cast<double>(images)), budget.regions);
 }
 
 std::vector<Region> take_quotas(std::map<std::string, Group>& groups, const Budget& budget,
@@ -75,10 +74,10 @@ std::vector<Region> take_quotas(std::map<std::string, Group>& groups, const Budg
 }
 
 void check_per_frame(const Budget& budget, const Region& region) {
-  if (budget.pixels_per_frame > 0 && budget.pixels_per_frame < area_of(region))
-    throw Error("acquisition.pixels_per_frame = " + std::to_string(budget.pixels_per_frame) +
+  if (budget.pixels_per_frame && *budget.pixels_per_frame < area_of(region))
+    throw Error("budget.pixels_per_frame = " + std::to_string(*budget.pixels_per_frame) +
                 " is less than frame " + region.frame_id +
-                " has, and this strategy asks whole images: set it to 0, or choose a strategy of regions");
+                " has, and this strategy asks whole images: leave it out, or choose a strategy of regions");
 }
 
 class ImageChoice final : public Choice {
@@ -89,7 +88,7 @@ class ImageChoice final : public Choice {
     for (std::size_t i = 0; i < facts.size(); ++i) count(i);
   }
 
-  bool pays() const { return smallest_ <= request_.budget.pixels; }
+  bool pays() const { return images_ > 0 && smallest_ <= limited(smallest_, request_.budget.pixels); }
 
   std::optional<Want> wants(std::size_t index) const override {
     if (!open_[index]) return std::nullopt;
@@ -137,7 +136,7 @@ class ImageChoice final : public Choice {
   std::map<std::string, Group> groups_;
   std::int64_t pixels_ = 0;  // of the open frames
   std::int64_t images_ = 0;
-  std::int64_t smallest_ = INT64_MAX;
+  std::int64_t smallest_ = INT64_MAX;  // of them
 };
 
 }  // namespace

@@ -1,48 +1,69 @@
 #include "adapt/acquisition/options.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "config/check.h"
 
 namespace driftloop::adapt {
+namespace {
+
+using Limit = std::optional<std::int64_t>;
+
+Limit least_of(const Limit& a, const Limit& b) {
+  return a && b ? std::min(*a, *b) : a ? a : b;
+}
+
+/// Rounded up, as the papers do per image; a part of a region would ask for nothing, so it is a whole one.
+std::int64_t pixels_of_share(double share, std::int64_t pool_pixels, int region_px) {
+  const auto pixels = static_cast<std::int64_t>(std::ceil(share * static_cast<double>(pool_pixels)));
+  return pixels > 0 ? std::max(pixels, static_cast<std::int64_t>(region_px) * region_px) : 0;
+}
+
+std::int64_t pixels_of_images(std::int64_t images, const PoolSize& pool) {
+  if (pool.frames == 0) return 0;
+  return static_cast<std::int64_t>(std::ceil(static_cast<double>(images) * static_cast<double>(pool.pixels) /
+                                             static_cast<double>(pool.frames)));
+}
+
+}  // namespace
 
 void describe(config::Fields& f, AcquisitionOptions& o) {
   f.chosen("strategy", o.strategy, strategy_choices(), "how regions are chosen");
   f.field("region_px", o.region_px, {1, kMaxRegionPx},
           "side of the square regions, px; people need 64 and more to see what it is");
-  f.field(
-      "max_frames", o.max_frames, {0},
-      "frames that one round looks at: new ones first, the rest spread over their age; 0 = the whole pool");
-  f.field("share_per_round", o.share_per_round, {0, 1},
-          "share of the pool's pixels that one round may ask for, at least one region");
-  f.field("pixels_per_round", o.pixels_per_round, {0},
-          "pixels that one round may ask for; 0 = by share_per_round");
-  f.field("regions_per_round", o.regions_per_round, {0},
-          "regions (clicks) that one round may ask for, if the pixels allow them; 0 = no limit");
-  f.field("pixels_per_frame", o.pixels_per_frame, {0},
-          "pixels asked of one frame in one round; 0 = no limit but the pool's");
+  f.field("max_frames", o.max_frames, {1},
+          "frames that one round looks at: new ones first, the rest spread over their age; none = the whole "
+          "pool");
+  f.section("budget", o.budget, "what one round may ask for: each is a limit of its own, the least holds");
+}
+
+void describe(config::Fields& f, BudgetOptions& o) {
+  f.field("share", o.share, {0, 1},
+          "share of the pixels of the frames that a round looks at, at least one region");
+  f.field("pixels", o.pixels, {0}, "pixels of the whole pool");
+  f.field("regions", o.regions, {0}, "regions, for people a click each; 0 = the round asks for nothing");
+  f.field("images", o.images, {0}, "pixels of so many of the pool's frames, by their mean size");
+  f.field("pixels_per_frame", o.pixels_per_frame, {0}, "pixels of each single frame");
 }
 
 Budget least(const Budget& a, const Budget& b) {
-  const auto limit = [](std::int64_t x, std::int64_t y) {
-    return x == 0 || y == 0 ? std::max(x, y) : std::min(x, y);
-  };
-  return {.pixels = std::min(a.pixels, b.pixels),
-          .pixels_per_frame = limit(a.pixels_per_frame, b.pixels_per_frame),
-          .regions = limit(a.regions, b.regions)};
+  return {.pixels = least_of(a.pixels, b.pixels),
+          .pixels_per_frame = least_of(a.pixels_per_frame, b.pixels_per_frame),
+          .regions = least_of(a.regions, b.regions)};
 }
 
-Budget round_budget(const AcquisitionOptions& options, std::int64_t pool_pixels) {
-  DL_CHECK(pool_pixels >= 0, pool_pixels);
-  // Rounded up, as the papers do per image: a small pool still gets its region.
-  auto by_share =
-      static_cast<std::int64_t>(std::ceil(options.share_per_round * static_cast<double>(pool_pixels)));
-  if (by_share > 0)
-    by_share = std::max(by_share, static_cast<std::int64_t>(options.region_px) * options.region_px);
-  return {.pixels = options.pixels_per_round > 0 ? options.pixels_per_round : by_share,
-          .pixels_per_frame = options.pixels_per_frame,
-          .regions = options.regions_per_round};
+bool pays_nothing(const Budget& budget) {
+  return limited(1, budget.pixels) <= 0 || limited(1, budget.pixels_per_frame) <= 0 ||
+         limited(1, budget.regions) <= 0;
+}
+
+Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px) {
+  DL_CHECK(pool.pixels >= 0 && pool.frames >= 0, pool.pixels, pool.frames);
+  Budget budget{options.pixels, options.pixels_per_frame, options.regions};
+  if (options.share)
+    budget = least(budget, {.pixels = pixels_of_share(*options.share, pool.pixels, region_px)});
+  if (options.images) budget = least(budget, {.pixels = pixels_of_images(*options.images, pool)});
+  return budget;
 }
 
 }  // namespace driftloop::adapt

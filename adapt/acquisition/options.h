@@ -1,6 +1,8 @@
 // What may be asked for and how it is chosen; no LibTorch in this header.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "config/fields.h"
 
@@ -8,31 +10,49 @@ namespace driftloop::adapt {
 
 inline constexpr int kMaxRegionPx = 512;  // the kernels count the pixels of a window in 32 bits
 
+/// How much one round may ask for, in the units that people think in. Each is a limit of its own and the
+/// least holds; an absent one limits nothing.
+struct BudgetOptions {
+  std::optional<double> share = {};
+  std::optional<std::int64_t> pixels = {}, regions = {}, images = {}, pixels_per_frame = {};
+};
+void describe(config::Fields& f, BudgetOptions& o);
+
 struct AcquisitionOptions {
   config::Chosen strategy{"cover"};
   int region_px = 8;
-  std::int64_t max_frames = 0;
-  double share_per_round = 0.0025;
-  std::int64_t pixels_per_round = 0;
-  std::int64_t regions_per_round = 0;
-  std::int64_t pixels_per_frame = 0;
+  std::optional<std::int64_t> max_frames;
+  BudgetOptions budget{.share = 0.0025};
 };
 void describe(config::Fields& f, AcquisitionOptions& o);
 
 /// Every strategy of acquisition_table.cpp, for what describes a choice of one.
 config::Choices strategy_choices();
 
-/// Limits of one selection. 0 pixels = nothing may be asked; 0 in the other two = no limit.
+/// Limits of one selection: absent = no limit, 0 = nothing may be asked.
 struct Budget {
-  std::int64_t pixels = 0;
-  std::int64_t pixels_per_frame = 0;
-  std::int64_t regions = 0;
+  std::optional<std::int64_t> pixels = {}, pixels_per_frame = {}, regions = {};
+  bool operator==(const Budget&) const = default;
 };
+
+/// `wanted`, or the limit where that is less.
+inline std::int64_t limited(std::int64_t wanted, const std::optional<std::int64_t>& limit) {
+  return limit ? std::min(wanted, *limit) : wanted;
+}
 
 /// The stricter of both in each.
 Budget least(const Budget& a, const Budget& b);
+/// One of the limits is 0.
+bool pays_nothing(const Budget& budget);
 
-/// What `options` allow one round over a pool of `pool_pixels` pixels: by the share at least one region.
-Budget round_budget(const AcquisitionOptions& options, std::int64_t pool_pixels);
+/// The frames that a round looks at.
+struct PoolSize {
+  std::int64_t frames = 0;
+  std::int64_t pixels = 0;
+};
+
+/// What `options` allow one round over `pool`, in regions of region_px x region_px: by the share at least
+/// one of them, images by the pool's mean size.
+Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px);
 
 }  // namespace driftloop::adapt

@@ -63,9 +63,10 @@ std::string plan_text(const std::string& key, const RoundPlan& plan) {
     guard.push_back({region.frame_id, box.x, box.y, box.width, box.height, region.score});
   }
   const auto& b = plan.budget;
+  const auto limit = [](const std::optional<std::int64_t>& value) { return value ? json(*value) : json(); };
   const std::string text = json{
       {"key", key},
-      {"budget", {b.pixels, b.pixels_per_frame, b.regions}},
+      {"budget", {limit(b.pixels), limit(b.pixels_per_frame), limit(b.regions)}},
       {"frames", frames},
       {"guard", guard}}.dump();
   return config::sha256_hex(text) + text;
@@ -80,7 +81,10 @@ std::optional<RoundPlan> parse_plan(const std::string& text, const std::string& 
   if (content.at("key") != key) return std::nullopt;
   RoundPlan plan;
   const auto& budget = content.at("budget");
-  plan.budget = {.pixels = budget[0], .pixels_per_frame = budget[1], .regions = budget[2]};
+  const auto limit = [&](int i) {
+    return budget[i].is_null() ? std::nullopt : std::optional(budget[i].get<std::int64_t>());
+  };
+  plan.budget = {.pixels = limit(0), .pixels_per_frame = limit(1), .regions = limit(2)};
   for (const auto& frame : content.at("frames"))
     plan.frames.push_back({frame[0], frame[1], cv::Size(frame[2], frame[3])});
   for (const auto& region : content.at("guard")) {

@@ -12,9 +12,8 @@ namespace driftloop::adapt {
 namespace {
 
 void check_request(const SelectRequest& request) {
-  const auto& b = request.budget;
-  DL_CHECK(b.pixels >= 0 && b.pixels_per_frame >= 0 && b.regions >= 0, b.pixels, b.pixels_per_frame,
-           b.regions);
+  for (const auto& limit : {request.budget.pixels, request.budget.pixels_per_frame, request.budget.regions})
+    DL_CHECK(limited(0, limit) == 0, "a limit is negative", *limit);
   DL_CHECK(request.region_px >= 1 && request.region_px <= kMaxRegionPx, request.region_px);
 }
 
@@ -55,10 +54,9 @@ class SelectionCheck {
     pixels_ += area;
     use.pixels += area;
     ++regions_;
-    DL_CHECK(pixels_ <= budget_.pixels, pixels_, budget_.pixels);
-    DL_CHECK(budget_.regions == 0 || regions_ <= budget_.regions, regions_, budget_.regions);
-    DL_CHECK(budget_.pixels_per_frame == 0 || use.pixels <= budget_.pixels_per_frame, region.frame_id,
-             use.pixels);
+    DL_CHECK(pixels_ == limited(pixels_, budget_.pixels), pixels_, *budget_.pixels);
+    DL_CHECK(regions_ == limited(regions_, budget_.regions), regions_, *budget_.regions);
+    DL_CHECK(use.pixels == limited(use.pixels, budget_.pixels_per_frame), region.frame_id, use.pixels);
   }
 
  private:
@@ -115,7 +113,7 @@ Selection Strategy::select(PoolView& pool, const SelectRequest& request, ScanLog
   check_request(request);
   const c10::NoGradGuard no_grad;
   SelectionCheck check(pool, request.budget);
-  const auto choice = begin(pool, request);
+  const auto choice = pays_nothing(request.budget) ? nullptr : begin(pool, request);
   if (!choice) return {};
   const Selection stopped{.regions = {}, .stopped = true};
   for (std::size_t i = 0; i < pool.size(); ++i) {

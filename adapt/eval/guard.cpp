@@ -12,12 +12,12 @@ constexpr double kErrorsOfAClass = 2;  // many classes are looked at: one standa
 /// Regions of one frame of the guard.
 using Regions = std::vector<const AskedRegion*>;
 
-std::map<std::string, Regions> guard_regions(const TargetLabels& labels, int max_regions) {
+std::map<std::string, Regions> guard_regions(const TargetLabels& labels,
+                                             const std::optional<std::int64_t>& max_regions) {
   Regions guard;  // as they were asked, the oldest first
   for (const auto& [region_id, asked] : labels.asked())
     if (asked.purpose == Purpose::guard && asked.label_pixels > 0) guard.push_back(&asked);
-  const auto most = static_cast<std::size_t>(max_regions);
-  if (most > 0 && guard.size() > most) guard.erase(guard.begin(), guard.end() - max_regions);
+  if (max_regions && std::ssize(guard) > *max_regions) guard.erase(guard.begin(), guard.end() - *max_regions);
   std::map<std::string, Regions> by_frame;
   for (const AskedRegion* asked : guard) by_frame[asked->region.frame_id].push_back(asked);
   return by_frame;
@@ -77,7 +77,8 @@ std::array<double, config::kClasses> pixel_weights(const GuardFrame& all, std::i
 }  // namespace
 
 std::vector<GuardFrame> guard_frames(const PlacedNet& live, const PlacedNet& candidate, const FramePool& pool,
-                                     const TargetLabels& labels, int max_regions) {
+                                     const TargetLabels& labels,
+                                     const std::optional<std::int64_t>& max_regions) {
   std::vector<GuardFrame> frames;
   for (const auto& [id, regions] : guard_regions(labels, max_regions)) {
     const cv::Mat image = pool.image_rgb(id);

@@ -18,10 +18,11 @@ struct GuardFrame {
   std::array<std::int64_t, config::kClasses> labelled{}, live{}, candidate{};
 };
 
-/// Frames that are gone from the pool are left out. `max_regions`: the newest so many labelled regions; 0 =
-/// all.
+/// Frames that are gone from the pool are left out. `max_regions`: the newest so many labelled regions; none
+/// = all.
 std::vector<GuardFrame> guard_frames(const PlacedNet& live, const PlacedNet& candidate, const FramePool& pool,
-                                     const TargetLabels& labels, int max_regions);
+                                     const TargetLabels& labels,
+                                     const std::optional<std::int64_t>& max_regions);
 
 struct GuardComparison {
   /// Share of right pixels, mean over the classes with GuardOptions::min_class_pixels (over all pixels where

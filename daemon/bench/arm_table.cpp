@@ -37,8 +37,7 @@ void choose_by_lot(EngineOptions& o) {
 /// Every pixel of the pool, in the first round.
 void ask_for_everything(EngineOptions& o) {
   o.acquisition.strategy = config::Chosen("image_random");
-  o.acquisition.share_per_round = 1;
-  o.acquisition.pixels_per_round = o.acquisition.regions_per_round = o.acquisition.pixels_per_frame = 0;
+  o.acquisition.budget = {};
   o.guard.enabled = false;
 }
 

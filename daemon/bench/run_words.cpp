@@ -12,7 +12,7 @@ std::string rounds(const RunOptions& run) {
 }
 
 std::string share(const RunOptions& run) {
-  return percent(run.engine.acquisition.share_per_round * run.rounds);
+  return percent(run.engine.acquisition.budget.share.value_or(1) * run.rounds);
 }
 
 }  // namespace

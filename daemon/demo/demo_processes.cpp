@@ -58,7 +58,7 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   d.engine = arm_options(options, options.engine.acquisition.strategy.name());
   d.loop.rounds = options.rounds;
   d.loop.at_end = "exit";
-  d.loop.regions_per_day = d.loop.label_seconds_per_day = 0;  // an oracle answers
+  d.loop.regions_per_day = d.loop.label_seconds_per_day = std::nullopt;  // an oracle answers
   d.loop.max_pending = 1'000'000;
   d.loop.min_frames = demo.frames;
   d.loop.steps_per_round = options.steps_per_round;

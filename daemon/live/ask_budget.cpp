@@ -17,20 +17,25 @@ double since_epoch(auto time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
+std::optional<std::int64_t> whole_regions_per_day(const AskLimits& limits) {
+  const auto a_day = regions_per_day(limits);
+  if (!a_day) return std::nullopt;
+  return static_cast<std::int64_t>(std::ceil(*a_day));
+}
+
 }  // namespace
 
 Now now_here() {
   return {since_epoch(std::chrono::system_clock::now()), since_epoch(std::chrono::steady_clock::now())};
 }
 
-double regions_per_day(const AskLimits& limits) {
-  const double by_time =
-      limits.seconds_per_region > 0 ? limits.label_seconds_per_day / limits.seconds_per_region : 0;
-  if (limits.regions_per_day <= 0 || by_time <= 0) return std::max({limits.regions_per_day, by_time, 0.0});
-  return std::min(limits.regions_per_day, by_time);
+std::optional<double> regions_per_day(const AskLimits& limits) {
+  if (!limits.label_seconds_per_day) return limits.regions_per_day;
+  const double by_time = *limits.label_seconds_per_day / limits.seconds_per_region;
+  return std::min(limits.regions_per_day.value_or(by_time), by_time);
 }
 
-std::int64_t AskBudget::available(const AskLimits& limits, Now now) {
+std::optional<std::int64_t> AskBudget::available(const AskLimits& limits, Now now) {
   const double ran = last_steady_s_ < 0 ? 0 : std::max(0.0, now.steady_s - last_steady_s_);
   last_steady_s_ = now.steady_s;
   double passed = ran;
@@ -47,8 +52,9 @@ std::int64_t AskBudget::available(const AskLimits& limits, Now now) {
   fund_.clock_s += passed;
   for (auto& asked : fund_.last_day) asked.age_s += passed;
   std::erase_if(fund_.last_day, [](const AskFund::Asked& asked) { return asked.age_s >= kDay; });
-  const auto a_day = static_cast<std::int64_t>(std::ceil(regions_per_day(limits)));
-  return a_day > 0 ? std::max<std::int64_t>(0, a_day - spent()) : -1;
+  const auto a_day = whole_regions_per_day(limits);
+  if (!a_day) return std::nullopt;
+  return std::max<std::int64_t>(0, *a_day - spent());
 }
 
 void AskBudget::spend(std::int64_t regions) {
@@ -61,11 +67,12 @@ void AskBudget::spend(std::int64_t regions) {
 }
 
 double AskBudget::seconds_until(const AskLimits& limits, std::int64_t regions) const {
-  const auto a_day = static_cast<std::int64_t>(std::ceil(regions_per_day(limits)));
-  std::int64_t free = a_day - spent();
+  const auto a_day = whole_regions_per_day(limits);
+  if (!a_day) return 0;
+  std::int64_t free = *a_day - spent();
   double seconds = 0;
   for (const auto& asked : fund_.last_day) {
-    if (a_day == 0 || free >= std::min(regions, a_day)) break;
+    if (free >= std::min(regions, *a_day)) break;
     free += asked.regions;
     seconds = kDay - asked.age_s;
   }

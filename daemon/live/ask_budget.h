@@ -2,6 +2,7 @@
 // asked is saved with the loop's place, so that an ignition cycle neither grants nor takes anything.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,10 +16,11 @@ struct Now {
 };
 Now now_here();
 
+/// Absent = no limit.
 struct AskLimits {
-  double regions_per_day = 0;        // 0 = no limit
-  double label_seconds_per_day = 0;  // of people's time; 0 = no limit
-  double seconds_per_region = 15;    // what one region is reckoned to take them
+  std::optional<double> regions_per_day = {};
+  std::optional<double> label_seconds_per_day = {};  // of people's time
+  double seconds_per_region = 15;                    // what one region is reckoned to take them
 };
 
 /// What is saved.
@@ -42,8 +44,8 @@ class AskBudget {
  public:
   explicit AskBudget(AskFund fund = {}) : fund_(std::move(fund)) {}
 
-  /// Regions that may be asked now, no less than 0; -1 = as many as one likes.
-  std::int64_t available(const AskLimits& limits, Now now);
+  /// Regions that may be asked now, no less than 0; none = as many as one likes.
+  std::optional<std::int64_t> available(const AskLimits& limits, Now now);
   /// So many were asked, at the time of the last available().
   void spend(std::int64_t regions);
   /// Seconds from the last available() until `regions` (or all of a day's, if those are fewer) may be asked;
@@ -62,7 +64,7 @@ class AskBudget {
   double behind_s_ = 0;        // how long the wall clock has been behind the mark, in running time
 };
 
-/// Regions a day under both limits; 0 = no limit.
-double regions_per_day(const AskLimits& limits);
+/// Regions a day under both limits; none = no limit.
+std::optional<double> regions_per_day(const AskLimits& limits);
 
 }  // namespace driftloop::daemon

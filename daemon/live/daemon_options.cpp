@@ -52,10 +52,10 @@ void describe(config::Fields& f, LoopOptions& o) {
   f.field(
       "give_up_after_days", o.give_up_after_days, {0, 3650},
       "days after which an unanswered region neither counts nor holds its frame any more (its label is still "
-      "taken while the frame is there); 0 = never");
-  f.field("regions_per_day", o.regions_per_day, {0, 1e9}, "regions asked of people a day; 0 = no limit");
+      "taken while the frame is there); none = never");
+  f.field("regions_per_day", o.regions_per_day, {0, 1e9}, "regions asked of people a day; none = no limit");
   f.field("label_seconds_per_day", o.label_seconds_per_day, {0, 1e9},
-          "seconds of people's time asked for a day; 0 = no limit");
+          "seconds of people's time asked for a day; none = no limit");
   f.field("seconds_per_region", o.seconds_per_region, {0.1, 3600},
           "what one region is reckoned to take a person, seconds; by default 64 px with a few classes");
   f.field("weights", o.weights,
@@ -84,10 +84,10 @@ void describe(config::Fields& f, LoopOptions& o) {
 
 DaemonOptions::DaemonOptions() {
   auto& a = engine.acquisition;
-  a.region_px = 64;                  // a person sees what it is; 8 px are for an oracle
-  a.regions_per_round = 50;          // a quarter of the day's regions: a round waits for its labels
-  a.pixels_per_frame = 2 * 64 * 64;  // two regions of a frame and round: neighbours in time teach the same
-  a.max_frames = 400;                // that one round looks at: minutes of a small GPU, and not hours
+  a.region_px = 64;                              // a person sees what it is; 8 px are for an oracle
+  a.budget = {.regions = 50,                     // a quarter of the day's: a round waits for its labels
+              .pixels_per_frame = 2 * 64 * 64};  // two of a frame: neighbours in time teach the same
+  a.max_frames = 400;  // that one round looks at: minutes of a small GPU, and not hours
   engine.guard.max_regions = 400;
 }
 

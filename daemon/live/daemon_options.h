@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,9 @@ struct LoopOptions {
   double label_wait_s = 21'600;
   double label_share = 0.9;
   std::int64_t max_pending = 500;
-  double give_up_after_days = 14;
-  double regions_per_day = 200;
-  double label_seconds_per_day = 3600;
+  std::optional<double> give_up_after_days = 14;
+  std::optional<double> regions_per_day = 200;
+  std::optional<double> label_seconds_per_day = 3600;
   double seconds_per_region = 15;
   std::string weights;
   bool keep_rounds = false;

@@ -44,7 +44,7 @@ bool LiveLoop::propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen)
   const bool done = with_memory([&] {
     adapt::ProposeRequest request;
     request.budget = engine_.budget();
-    request.budget.regions = request.budget.regions > 0 ? std::min(request.budget.regions, allowed) : allowed;
+    request.budget = adapt::least(request.budget, {.regions = allowed});
     request.stop = stop_;
     request.scratch = parts_.state.scratch();
     request.progress = [&](const adapt::ProposeProgress&) { parts_.health.progress(Owner::adapt); };
@@ -64,7 +64,7 @@ bool LiveLoop::nothing_chosen() const {
   if (!parts_.health.is_finished(Owner::capture)) return false;
   if (place_.pending.empty() && engine_.labels().regions == 0)
     throw Error("there is nothing to ask for in the " + std::to_string(parts_.store.list().size()) +
-                " frames of the source: raise engine.acquisition.share_per_round, or give more frames");
+                " frames of the source: raise engine.acquisition.budget, or give more frames");
   return true;
 }
 
@@ -74,11 +74,11 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
   while (!stopping()) {
     const auto pace = parts_.pace.get();
     const auto limits = ask_limits(pace);
-    const std::int64_t may = budget_.available(limits, parts_.now());
+    const auto may = budget_.available(limits, parts_.now());
     const std::int64_t room = pace.max_pending - desk_.open();
     const std::int64_t worth = worth_a_round(limits);
     const std::int64_t least_room = std::min(worth, pace.max_pending);
-    if (room >= least_room && (may < 0 || may >= worth)) return may < 0 ? room : std::min(room, may);
+    if (room >= least_room && adapt::limited(worth, may) == worth) return adapt::limited(room, may);
     if (desk_.late_answers() >=
         std::max<std::int64_t>(1, std::min<std::int64_t>(worth, place_.pending.size())))
       return 0;
@@ -92,10 +92,11 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
 
 /// So many allowed regions begin a round: a fuller one teaches more for the same training.
 std::int64_t LiveLoop::worth_a_round(const AskLimits& limits) const {
-  const double a_day = regions_per_day(limits);
-  const auto a_round = static_cast<double>(parts_.options.engine.acquisition.regions_per_round);
-  const double worth = a_round > 0 ? a_round : a_day / 4;
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(a_day > 0 ? std::min(a_day, worth) : worth));
+  constexpr double kRoundsADay = 4;
+  const auto a_day = regions_per_day(limits);
+  const auto a_round = parts_.options.engine.acquisition.budget.regions;
+  const double worth = a_round ? static_cast<double>(*a_round) : a_day.value_or(1) / kRoundsADay;
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::min(worth, a_day.value_or(worth))));
 }
 
 /// Puts the saved choice into the outbox: all of it in one transaction, or what an earlier run put there.

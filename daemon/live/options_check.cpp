@@ -227,10 +227,10 @@ void check_quota(const DaemonOptions& o, Findings& found) {
 }
 
 void check_learning(const DaemonOptions& o, Findings& found) {
-  const auto& ask = o.engine.acquisition;
-  if (ask.share_per_round <= 0 && ask.pixels_per_round <= 0)
-    warn(found, "engine.acquisition.share_per_round",
-         "is 0: no region is ever asked for, and nothing is learnt");
+  const auto pool = adapt::PoolSize{.frames = 1, .pixels = std::int64_t{1} << 30};
+  if (adapt::pays_nothing(adapt::budget_of(o.engine.acquisition.budget, pool, 1)))
+    warn(found, "engine.acquisition.budget",
+         "pays for nothing: no region is ever asked for, and nothing is learnt");
   if (!o.engine.guard.enabled)
     warn(found, "engine.guard.enabled", "is false: every candidate becomes the live model, also a worse one");
   if (o.engine.selftrain.before_labels)

@@ -147,8 +147,8 @@ std::int64_t RegionDesk::open() const {
 }
 
 bool RegionDesk::given_up(const PendingRegion& region) const {
-  const double days = parts_.pace.get().give_up_after_days;
-  return days > 0 && parts_.clock_s() - region.asked_s > days * 86'400;
+  const auto days = parts_.pace.get().give_up_after_days;
+  return days && parts_.clock_s() - region.asked_s > *days * 86'400;
 }
 
 std::set<std::uint64_t> RegionDesk::waited_for() const {

@@ -84,7 +84,7 @@ class CheckpointKill : public testing::Test {
     std::mt19937 random(seed);
     for (int turn = 0;; ++turn) {
       std::vector<RegionLabel> labels;
-      for (const auto& region : engine.propose({64, 0, 1}, {}))
+      for (const auto& region : engine.propose({.pixels = 64, .regions = 1}, {}))
         labels.push_back(
             {region.frame_id, region.box_px,
              cv::Mat(region.box_px.size(), CV_8UC1, cv::Scalar(static_cast<double>(region.id % 19))),

@@ -28,7 +28,7 @@ EngineOptions tiny() {
   o.train.optimiser = "adamw";
   o.train.rate = 0.002;
   o.train.head_rate_factor = 1;
-  o.acquisition.share_per_round = 0.05;
+  o.acquisition.budget.share = 0.05;
   o.guard.min_pixels = 64;
   return o;
 }
@@ -143,7 +143,7 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   harmful.train.rate = 1;  // blows the net up
   harmful.guard.tolerance = 0;
   harmful.guard.share = 0.5;  // enough regions that chance is small beside the harm
-  harmful.acquisition.share_per_round = 0.5;
+  harmful.acquisition.budget.share = 0.5;
   Engine victim = make(harmful);
   victim.load_weights(folder_ / "good.safetensors");
   victim.merge(answer(victim.propose(victim.budget(), {})));
@@ -166,8 +166,8 @@ TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {
       map(region.box_px).setTo(1);
       pixels += region.box_px.area();
     }
-    EXPECT_LE(pixels, budget.pixels);
-    EXPECT_GT(pixels, budget.pixels / 2);
+    EXPECT_LE(pixels, *budget.pixels);
+    EXPECT_GT(pixels, *budget.pixels / 2);
   }
   engine.merge(answer(engine.asked()));
   const auto totals = engine.labels();

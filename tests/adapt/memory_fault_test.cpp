@@ -89,7 +89,7 @@ EngineOptions tiny(int images) {
   o.train.rate = 0.003;
   o.train.head_rate_factor = 1;
   o.train.batch_source = o.train.batch_target = o.selftrain.batch = images;
-  o.acquisition.share_per_round = 0.05;
+  o.acquisition.budget.share = 0.05;
   o.guard.min_pixels = 64;
   return o;
 }

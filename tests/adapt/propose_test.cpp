@@ -25,9 +25,7 @@ EngineOptions tiny(const std::string& strategy) {
   o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
   o.acquisition.strategy = config::Chosen(strategy);
   o.acquisition.region_px = kSide;
-  o.acquisition.share_per_round = 0.2;
-  o.acquisition.regions_per_round = 12;
-  o.acquisition.pixels_per_frame = 3 * kSide * kSide;
+  o.acquisition.budget = {.share = 0.2, .regions = 12, .pixels_per_frame = 3 * kSide * kSide};
   return o;
 }
 
@@ -181,8 +179,7 @@ TEST_F(ProposeTest, ARoundLooksAtNoMoreFramesThanItMay) {
   ShiftingPool pool(30);
   auto options = tiny("entropy");
   options.acquisition.max_frames = 8;
-  options.acquisition.share_per_round = 0.03;
-  options.acquisition.regions_per_round = 0;
+  options.acquisition.budget = {.share = 0.03, .pixels_per_frame = 3 * kSide * kSide};
   auto engine = std::make_unique<Engine>(options, nullptr, pool, 5);
   EXPECT_EQ(engine->budget().pixels, 1475) << "3 % of 8 frames of 96x64";
   std::set<std::string> looked;
@@ -211,9 +208,7 @@ TEST_F(ProposeTest, TwentyLargeRegionsComeFromManyFramesWithTheirShareForTheGuar
     SCOPED_TRACE(strategy);
     ShiftingPool pool(10);
     auto options = tiny(strategy);
-    options.acquisition.share_per_round = 1;
-    options.acquisition.regions_per_round = 20;
-    options.acquisition.pixels_per_frame = 2 * kSide * kSide;
+    options.acquisition.budget = {.regions = 20, .pixels_per_frame = 2 * kSide * kSide};
     Engine engine(options, nullptr, pool, 5);
     const auto regions = engine.propose(engine.budget(), {});
     EXPECT_EQ(regions.size(), 20U);
@@ -236,7 +231,7 @@ TEST_F(ProposeTest, TwentyLargeRegionsComeFromManyFramesWithTheirShareForTheGuar
 TEST_F(ProposeTest, RoundsOfOneRegionAskOneAndTheGuardsDoNotCountAsALook) {
   ShiftingPool pool(4);
   auto options = tiny("entropy");
-  options.acquisition.regions_per_round = 1;
+  options.acquisition.budget.regions = 1;
   options.acquisition.max_frames = 2;
   Engine engine(options, nullptr, pool, 5);
   std::vector<std::size_t> looked;
@@ -246,6 +241,19 @@ TEST_F(ProposeTest, RoundsOfOneRegionAskOneAndTheGuardsDoNotCountAsALook) {
     looked.push_back(pool.reads.size());
   }
   EXPECT_EQ(looked, (std::vector<std::size_t>{2, 0, 2})) << "the second region is the guard's";
+}
+
+TEST_F(ProposeTest, ALimitOfRegionsHoldsForTheGuardsAndTheOthersTogether) {
+  for (const std::int64_t limit : {0, 1, 2, 5})
+    for (const double share : {0.0, 0.15, 0.5, 0.9}) {
+      ShiftingPool pool(4);
+      auto options = tiny("random");
+      options.guard.share = share;
+      Engine engine(options, nullptr, pool, 5);
+      for (int round = 0; round < 5; ++round)
+        EXPECT_EQ(engine.propose({.regions = limit}, {}).size(), static_cast<std::size_t>(limit))
+            << limit << ' ' << share << ' ' << round;
+    }
 }
 
 TEST_F(ProposeTest, DescribesAFrameInTheLiveModelsFeatureSpace) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -13,22 +14,40 @@
 namespace driftloop::adapt {
 namespace {
 
-TEST(RoundBudget, IsAShareUnlessPixelsAreGiven) {
-  AcquisitionOptions options;
-  options.share_per_round = 0.01;
-  EXPECT_EQ(round_budget(options, 10'001).pixels, 101);
-  options.pixels_per_round = 64;
-  EXPECT_EQ(round_budget(options, 10'001).pixels, 64);
-  EXPECT_EQ(round_budget(options, 0).pixels, 64);
+constexpr PoolSize kTenFrames{.frames = 10, .pixels = 10'001};
+
+TEST(BudgetOf, EveryUnitIsALimitOfItsOwn) {
+  EXPECT_EQ(budget_of({}, kTenFrames, 8), Budget{}) << "nothing limits";
+  EXPECT_EQ(budget_of({.share = 0.01}, kTenFrames, 8), Budget{.pixels = 101});
+  EXPECT_EQ(budget_of({.pixels = 64}, kTenFrames, 8), Budget{.pixels = 64});
+  EXPECT_EQ(budget_of({.regions = 3}, kTenFrames, 8), Budget{.regions = 3});
+  EXPECT_EQ(budget_of({.images = 3}, kTenFrames, 8), Budget{.pixels = 3001}) << "3 x 1,000.1";
+  EXPECT_EQ(budget_of({.pixels_per_frame = 9}, kTenFrames, 8), Budget{.pixels_per_frame = 9});
 }
 
-TEST(RoundBudget, AShareOfASmallPoolIsARegion) {
-  AcquisitionOptions options;
-  options.region_px = 64;
-  EXPECT_EQ(round_budget(options, 1280L * 720).pixels, 64 * 64) << "2,304 px by the share";
-  EXPECT_EQ(round_budget(options, 0).pixels, 0);
-  options.share_per_round = 0;
-  EXPECT_EQ(round_budget(options, 1280L * 720).pixels, 0);
+TEST(BudgetOf, TheLeastHolds) {
+  const BudgetOptions all{.share = 0.01, .pixels = 90, .regions = 4, .images = 1, .pixels_per_frame = 70};
+  EXPECT_EQ(budget_of(all, kTenFrames, 1), (Budget{.pixels = 90, .pixels_per_frame = 70, .regions = 4}));
+  auto more = all;
+  more.pixels = 5000;
+  EXPECT_EQ(budget_of(more, kTenFrames, 1).pixels, 101) << "the share";
+  more.share = 1;
+  EXPECT_EQ(budget_of(more, kTenFrames, 1).pixels, 1001) << "the image";
+}
+
+TEST(BudgetOf, NoneOfAUnitIsNothing) {
+  for (const BudgetOptions& none :
+       {BudgetOptions{.share = 0}, BudgetOptions{.pixels = 0}, BudgetOptions{.regions = 0},
+        BudgetOptions{.images = 0}, BudgetOptions{.pixels_per_frame = 0}})
+    EXPECT_TRUE(pays_nothing(budget_of(none, kTenFrames, 8)));
+  EXPECT_FALSE(pays_nothing(budget_of({}, kTenFrames, 8)));
+}
+
+TEST(BudgetOf, AShareOfASmallPoolIsARegion) {
+  const BudgetOptions options{.share = 0.0025};
+  EXPECT_EQ(budget_of(options, {1, 1280L * 720}, 64).pixels, 64 * 64) << "2,304 px by the share";
+  EXPECT_EQ(budget_of(options, {}, 64).pixels, 0);
+  EXPECT_EQ(budget_of({.images = 2}, {}, 64).pixels, 0);
 }
 
 /// The guard's regions in `rounds` rounds of `budget` each.
@@ -39,7 +58,7 @@ std::vector<std::int64_t> guard_rounds(const Budget& budget, double share, int r
   for (int i = 0; i < rounds; ++i) {
     const auto part = guard_budget(budget, share, kSide, asked);
     const auto regions =
-        part.pixels == 0 ? 0 : region_budget(part, kSide, std::numeric_limits<std::int64_t>::max()).total;
+        pays_nothing(part) ? 0 : region_budget(part, kSide, std::numeric_limits<std::int64_t>::max()).total;
     guard.push_back(regions);
     asked.guard += regions;
     asked.regions += region_budget(budget, kSide, std::numeric_limits<std::int64_t>::max()).total;
@@ -49,7 +68,7 @@ std::vector<std::int64_t> guard_rounds(const Budget& budget, double share, int r
 
 TEST(GuardBudget, KeepsItsShareInFewRegionsAndNeverTakesARoundWhole) {
   const Budget plenty{.pixels = 1L << 40};
-  const auto of = [&](std::int64_t regions) { return Budget{.pixels = plenty.pixels, .regions = regions}; };
+  const auto of = [&](std::int64_t regions) { return least(plenty, {.regions = regions}); };
   EXPECT_EQ(guard_rounds(of(20), 0.15, 3), (std::vector<std::int64_t>{3, 3, 3}));
   EXPECT_EQ(guard_rounds(of(1), 0.15, 8), (std::vector<std::int64_t>{0, 1, 0, 0, 0, 0, 1, 0}));
   EXPECT_EQ(guard_rounds(of(2), 0.15, 7), (std::vector<std::int64_t>{1, 0, 0, 1, 0, 0, 1}));
@@ -69,7 +88,7 @@ TEST(GuardBudget, KeepsItsShareInFewRegionsAndNeverTakesARoundWhole) {
 TEST(GuardBudget, ByPixelsItIsTheShareAndASmallRoundIsMadeUpFor) {
   const auto guard = guard_budget({.pixels = 100'000}, 0.15, 8, {});
   EXPECT_EQ(guard.pixels, 15'000);
-  EXPECT_EQ(guard.regions, 0);
+  EXPECT_EQ(guard.regions, std::nullopt);
   // Three regions of pixels: the share of a round pays for none.
   EXPECT_EQ(guard_rounds({.pixels = 3 * 4096 + 100}, 0.15, 4), (std::vector<std::int64_t>{1, 0, 1, 0}));
 }
@@ -81,12 +100,16 @@ TEST(GuardBudget, WhatIsOwedIsMadeUpForSlowly) {
   EXPECT_EQ(part.pixels, 6 * 4096);
 }
 
-TEST(Least, IsTheStricterOfBothAndNoneIsNoLimit) {
-  const auto both = least({.pixels = 5, .pixels_per_frame = 0, .regions = 7},
-                          {.pixels = 9, .pixels_per_frame = 3, .regions = 0});
-  EXPECT_EQ(both.pixels, 5);
-  EXPECT_EQ(both.pixels_per_frame, 3);
-  EXPECT_EQ(both.regions, 7);
+TEST(GuardBudget, OfNoRegionsItIsNothing) {
+  EXPECT_TRUE(pays_nothing(guard_budget({.pixels = 1L << 40, .regions = 0}, 0.15, 64, {.regions = 1000})));
+  EXPECT_TRUE(pays_nothing(guard_budget({.pixels = 0}, 0.15, 64, {.regions = 1000})));
+}
+
+TEST(Least, IsTheStricterOfBothAndAbsentIsNoLimit) {
+  EXPECT_EQ(least({.pixels = 5, .regions = 7}, {.pixels = 9, .pixels_per_frame = 3}),
+            (Budget{.pixels = 5, .pixels_per_frame = 3, .regions = 7}));
+  EXPECT_EQ(least({.regions = 0}, {.regions = 4}).regions, 0) << "0 is a limit";
+  EXPECT_EQ(least({}, {}), Budget{});
 }
 
 std::string name_of(int i) {
@@ -107,7 +130,7 @@ std::vector<int> numbers(const std::vector<PoolFrame>& frames) {
 
 TEST(ChooseFrames, TakesAllWithoutALimit) {
   const std::set<std::string> none;
-  for (const std::int64_t limit : {0, 30, 31})
+  for (const std::optional<std::int64_t> limit : {std::optional<std::int64_t>(), {30}, {31}})
     EXPECT_EQ(
         choose_frames(pool_frames(30), {.max_frames = limit, .seed = 1, .looked_at = none, .asked = none})
             .size(),

@@ -105,6 +105,26 @@ TEST_P(StrategyContract, RespectsTheNumberOfRegions) {
   EXPECT_EQ(select(pool, r).regions.size(), 2U);
 }
 
+TEST_P(StrategyContract, ALimitOfOneAsksForOneAndOfNoneForNothing) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    auto pool = random_pool(static_cast<int>(1 + seed % 5), seed % 2 == 0 ? kOneSize : kMixedSizes);
+    SelectRequest r;
+    r.seed = seed;
+    r.budget = {.regions = 1};
+    EXPECT_EQ(select(pool, r).regions.size(), 1U) << seed;
+    r.budget = {.regions = 0};
+    EXPECT_EQ(select(pool, r).regions.size(), 0U) << seed;
+  }
+}
+
+TEST_P(StrategyContract, WithoutALimitItTakesThePoolWhole) {
+  auto pool = random_pool(4, kOneSize);
+  SelectRequest r = request(kPlenty);
+  const auto plenty = select(pool, r).regions;
+  r.budget = {};
+  expect_same(select(pool, r).regions, plenty);
+}
+
 TEST_P(StrategyContract, RespectsTheLimitPerFrame) {
   const auto one = unit();
   auto pool = random_pool(4, kOneSize);

@@ -9,15 +9,22 @@ namespace {
 
 constexpr double kDay = 86'400, kHour = 3'600;
 constexpr double kStart = 1'800'000'000;  // some day in 2027
-const AskLimits kLimits{.regions_per_day = 240, .label_seconds_per_day = 0, .seconds_per_region = 15};
+const AskLimits kLimits{.regions_per_day = 240};
 
 TEST(AskBudget, TheTighterOfTheTwoLimitsHolds) {
-  EXPECT_EQ(regions_per_day({100, 0, 15}), 100);
-  EXPECT_EQ(regions_per_day({0, 1500, 15}), 100);
+  EXPECT_EQ(regions_per_day({100, {}, 15}), 100);
+  EXPECT_EQ(regions_per_day({{}, 1500, 15}), 100);
   EXPECT_EQ(regions_per_day({100, 600, 15}), 40);
   EXPECT_EQ(regions_per_day({10, 600, 15}), 10);
-  EXPECT_EQ(regions_per_day({0, 0, 15}), 0);
-  EXPECT_EQ(AskBudget().available({0, 0, 15}, {kStart, 0}), -1) << "no limit";
+  EXPECT_EQ(regions_per_day({{}, {}, 15}), std::nullopt);
+  EXPECT_EQ(AskBudget().available({{}, {}, 15}, {kStart, 0}), std::nullopt) << "no limit";
+  EXPECT_EQ(AskBudget().seconds_until({{}, {}, 15}, 1000), 0);
+}
+
+TEST(AskBudget, ALimitOfNoneADayIsALimit) {
+  EXPECT_EQ(regions_per_day({0, 600, 15}), 0);
+  EXPECT_EQ(regions_per_day({100, 0, 15}), 0);
+  EXPECT_EQ(AskBudget().available({.regions_per_day = 0}, {kStart, 0}), 0);
 }
 
 TEST(AskBudget, WhatWasAskedComesBackADayLater) {
@@ -41,7 +48,7 @@ TEST(AskBudget, NoDayOfAMonthHasMoreThanItsLimit) {
   std::vector<std::int64_t> by_hour;
   for (int hour = 0; hour < 30 * 24; ++hour) {
     const auto some =
-        std::min<std::int64_t>(budget.available(kLimits, {kStart + hour * kHour, hour * kHour}), 50);
+        std::min<std::int64_t>(*budget.available(kLimits, {kStart + hour * kHour, hour * kHour}), 50);
     by_hour.push_back(some);
     budget.spend(some);
   }
@@ -98,7 +105,7 @@ TEST(AskBudget, OneByOneAllDayIsFewRowsAndStillComesBack) {
   AskBudget budget;
   std::int64_t asked = 0;
   for (int minute = 0; minute < 10 * 24 * 60; ++minute)
-    if (budget.available(kLimits, {kStart + 60.0 * minute, 60.0 * minute}) > 0) {
+    if (*budget.available(kLimits, {kStart + 60.0 * minute, 60.0 * minute}) > 0) {
       budget.spend(1);
       ++asked;
     }

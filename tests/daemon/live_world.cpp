@@ -29,8 +29,7 @@ DaemonOptions tiny_options(const fs::path& state) {
   e.selftrain.batch = 1;
   e.acquisition.strategy = config::Chosen("random");
   e.acquisition.region_px = 8;
-  e.acquisition.regions_per_round = 0;
-  e.acquisition.pixels_per_round = kRegions * 64;
+  e.acquisition.budget = {.pixels = kRegions * 64};
   e.guard.share = 0.34;
   e.guard.min_pixels = 64;
   o.loop.rounds = 1;
@@ -38,7 +37,7 @@ DaemonOptions tiny_options(const fs::path& state) {
   o.loop.steps_per_round = 12;
   o.loop.save_every_s = 0;
   o.loop.at_end = "exit";
-  o.loop.regions_per_day = o.loop.label_seconds_per_day = 0;
+  o.loop.regions_per_day = o.loop.label_seconds_per_day = std::nullopt;
   o.loop.label_share = 1;
   o.loop.keep_rounds = true;
   return o;

@@ -48,8 +48,8 @@ double mean(const std::vector<Day>& days, double Day::*what, int first, int last
 class Month : public testing::Test {
  protected:
   /// The shipped defaults of asking, a net and frames that a test can afford: the 128 frames of 192 x 128
-  /// that a round looks at hold 768 regions, where 400 of 1280 x 720 hold 88,000. So the share of their
-  /// pixels is larger (regions bind, as they do there), and the store and the guard set are smaller.
+  /// that a round looks at hold 768 regions, where 400 of 1280 x 720 hold 88,000. So the store and the guard
+  /// set are smaller, too.
   DaemonOptions options() {
     const DaemonOptions shipped;
     DaemonOptions o = tiny_options(folder_ / "vehicle");
@@ -58,7 +58,6 @@ class Month : public testing::Test {
     o.loop.steps_per_round = 4;
     o.loop.min_frames = 24;
     o.engine.acquisition = shipped.engine.acquisition;
-    o.engine.acquisition.share_per_round = 0.08;
     o.engine.acquisition.max_frames = 128;
     o.engine.acquisition.strategy =
         config::Chosen("random");  // nothing that grows depends on it, and a month has 120 rounds

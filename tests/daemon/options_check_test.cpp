@@ -154,8 +154,8 @@ TEST_F(OptionsCheck, EachBadSettingIsNamedWithItsKey) {
       {"engine.guard.enabled", warn, "also a worse one", [](O& o) { o.engine.guard.enabled = false; }},
       {"engine.selftrain.before_labels", warn, "worse",
        [](O& o) { o.engine.selftrain.before_labels = true; }},
-      {"engine.acquisition.share_per_round", warn, "nothing is learnt",
-       [](O& o) { o.engine.acquisition.share_per_round = 0, o.engine.acquisition.pixels_per_round = 0; }},
+      {"engine.acquisition.budget", warn, "nothing is learnt",
+       [](O& o) { o.engine.acquisition.budget = {.share = 0}; }},
   };
   for (const auto& bad : table) {
     DaemonOptions options = good();

@@ -259,7 +259,7 @@ TEST_F(Desk, FramesOfUnansweredRegionsArePinnedUntilTheWaitIsGivenUp) {
   desk.mark_frames();
   EXPECT_EQ(stored(0).unsent, 1);
 
-  clock_s_ += 86'400 * (pace_.get().give_up_after_days + 1);
+  clock_s_ += 86'400 * (*pace_.get().give_up_after_days + 1);
   EXPECT_EQ(desk.open(), 0);
   EXPECT_THAT(desk.waited_for(), IsEmpty());
   desk.mark_frames();

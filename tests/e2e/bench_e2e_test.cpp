@@ -39,7 +39,7 @@ const std::vector<std::string> kTiny = {"source=streetsim:game?frames=8&stride=4
                                         "engine.selftrain.batch=1",
                                         "engine.guard.enabled=true",
                                         "engine.guard.min_pixels=64",
-                                        "engine.acquisition.share_per_round=0.02"};
+                                        "engine.acquisition.budget.share=0.02"};
 
 std::vector<std::string> with_sets(std::vector<std::string> command, std::vector<std::string> sets) {
   sets.insert(sets.begin(), kTiny.begin(), kTiny.end());

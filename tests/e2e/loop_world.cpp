@@ -30,12 +30,12 @@ engine:
   train: {optimiser: adamw, rate: 0.002, head_rate_factor: 1, batch_source: 2, batch_target: 1}
   selftrain: {batch: 1}
   guard: {share: 0.25, min_pixels: 64}
-  acquisition: {strategy: cover, region_px: 4, regions_per_round: 64, pixels_per_round: 100000}
+  acquisition: {strategy: cover, region_px: 4, budget: {regions: 64, pixels: 100000}}
 loop:
   save_every_s: 0
   at_end: exit
-  regions_per_day: 0
-  label_seconds_per_day: 0
+  regions_per_day: none
+  label_seconds_per_day: none
   label_share: 1
   label_wait_s: 3600
   keep_rounds: true

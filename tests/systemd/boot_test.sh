@@ -66,10 +66,10 @@ s|quota_bytes: .*|quota_bytes: 50000000|
 s|ballast_bytes: .*|ballast_bytes: 0|
 s|device: auto.*|device: cpu\n  threads: 1\n  model: {width: 0.0625, output_stride: 16}\n  input: {crop_width_px: 64, crop_height_px: 48}\n  train: {optimiser: adamw, rate: 0.002, head_rate_factor: 1, batch_source: 2, batch_target: 1}\n  selftrain: {batch: 1}\n  guard: {share: 0.25, min_pixels: 64}|
 s|region_px: .*|region_px: 8|
-s|regions_per_round: .*|regions_per_round: 16|
-s|share_per_round: .*|pixels_per_round: 100000|
-s|regions_per_day: .*|regions_per_day: 0|
-s|label_seconds_per_day: .*|label_seconds_per_day: 0|
+s|regions: 50|regions: 16|
+s|pixels_per_frame: .*|pixels: 100000|
+s|regions_per_day: .*|regions_per_day: none|
+s|label_seconds_per_day: .*|label_seconds_per_day: none|
 s|# live_hook: .*|live_hook: cp "$DRIFTLOOP_LIVE/model.safetensors" /run/driftloop/ \&\& echo "round $DRIFTLOOP_ROUND copied"|
 s|replay: .*|replay: streetsim:game?frames=8\&width=96\&height=64|
 s|warmup_steps: .*|warmup_steps: 6|

@@ -21,7 +21,7 @@ TEST(RunWords, TheTitleIsForPeople) {
   run.target = "streetsim:street?frames=120&stride=4";
   run.rounds = 3;
   run.steps_per_round = 140;
-  run.engine.acquisition.share_per_round = 0.001;
+  run.engine.acquisition.budget.share = 0.001;
   EXPECT_EQ(title_in_words(run), "driftloop demo: streetsim game → street, 3 rounds, 0.3 % of the pixels");
   EXPECT_EQ(budget_in_words(run),
             "0.3 % of the pool's pixels in 3 rounds, regions of 8x8 px, 140 training steps a round");
