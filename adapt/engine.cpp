@@ -52,9 +52,14 @@ RoundParts Engine::Impl::round() {
           config::mixed_seed(seed, labels.totals().asked, kRound)};
 }
 
-std::string Engine::Impl::round_key() {
+std::string Engine::Impl::round_key(const config::Chosen& strategy) {
+  const auto describe_strategy = [&](config::Fields& fields) {
+    config::Chosen copy = strategy;
+    fields.chosen("strategy", copy, strategy_choices(), "");
+  };
   return config::sha256_hex(std::to_string(round().seed) + ' ' + trainer.teacher()->digest() + ' ' +
                             std::to_string(options.input.work_long_side_px) + '\n' +
+                            config::to_yaml_with(describe_strategy, config::Comments::none) +
                             config::to_yaml(options.acquisition) + config::to_yaml(options.guard));
 }
 
@@ -170,16 +175,16 @@ std::string TrainReport::loss_text() const {
   return text;
 }
 
-Budget Engine::budget() const {
-  const auto& asking = impl_->options.acquisition;
-  return budget_of(asking.budget, size_of(round_frames(impl_->round())), asking.region_px);
+Budget Engine::budget(const BudgetOptions& options, const std::optional<double>& bytes_per_region) const {
+  return budget_of(options, size_of(round_frames(impl_->round())), impl_->options.acquisition.region_px,
+                   bytes_per_region);
 }
 
 ProposeReport Engine::propose(const ProposeRequest& request) {
   Impl& s = *impl_;
   const std::uint64_t asked_before = s.labels.totals().asked;
   try {
-    const std::string key = request.scratch.empty() ? "" : s.round_key();
+    const std::string key = request.scratch.empty() ? "" : s.round_key(request.strategy);
     RoundChoice choice = choose_round(s.round(), key, request);
     ProposeReport report{.regions = {},
                          .stopped = choice.stopped,
@@ -201,8 +206,9 @@ ProposeReport Engine::propose(const ProposeRequest& request) {
   }
 }
 
-std::vector<Region> Engine::propose(const Budget& budget, std::stop_token stop) {
-  return propose(ProposeRequest{.budget = budget, .stop = std::move(stop)}).regions;
+std::vector<Region> Engine::propose(const config::Chosen& strategy, const Budget& budget,
+                                    std::stop_token stop) {
+  return propose(ProposeRequest{.strategy = strategy, .budget = budget, .stop = std::move(stop)}).regions;
 }
 
 MergeReport Engine::merge(std::span<const RegionLabel> labels) try {

@@ -110,17 +110,20 @@ class Engine {
   /// checkpoint is the run. A step that finds no memory is tried again with half the images, down to one of
   /// each part; it is never an exception.
   TrainReport train(const TrainRequest& request);
-  /// Chooses regions of the pool and marks them as asked; none when the budget or the pool is empty. Stopped,
+  /// Chooses regions of the pool and marks them as asked; none when the budget or the pool is empty. The
+  /// schedule of rounds is the caller's: each call says by which strategy and how many. Stopped,
   /// it changes nothing. A round interrupted after it began is continued by the next call with the same
   /// scratch folder, in this or another process that loaded the same state, as long as neither the teacher
-  /// nor the acquisition's options changed: it keeps its frames and its budget (or the request's, where that
-  /// is less), frames that came meanwhile wait for the next round, and the result is that of a call without
-  /// interruption. Throws Error (the teacher's output is not finite, no such scratch folder).
+  /// nor the strategy nor the acquisition's options changed: it keeps its frames and its budget (or the
+  /// request's, where that is less), frames that came meanwhile wait for the next round, and the result is
+  /// that of a call without interruption. Throws Error (the teacher's output is not finite, no such scratch
+  /// folder).
   ProposeReport propose(const ProposeRequest& request);
   /// The regions alone, without a scratch folder.
-  std::vector<Region> propose(const Budget& budget, std::stop_token stop);
-  /// What a round may ask for by the options and the frames that it would look at now.
-  Budget budget() const;
+  std::vector<Region> propose(const config::Chosen& strategy, const Budget& budget,
+                              std::stop_token stop = {});
+  /// What a round may ask for by these options, over the frames that it would look at now; as budget_of().
+  Budget budget(const BudgetOptions& options, const std::optional<double>& bytes_per_region = {}) const;
   /// Takes returned labels; a region merged before changes nothing. Throws Error for a label outside the
   /// label space.
   MergeReport merge(std::span<const RegionLabel> labels);

@@ -35,7 +35,7 @@ struct Engine::Impl {
 
   RoundParts round();
   /// Everything that a scan depends on beside its frame.
-  std::string round_key();
+  std::string round_key(const config::Chosen& strategy);
   /// Kept for the frames that are still there, and only where a round does not look at all of them.
   void note_looked_at(const std::vector<PoolFrame>& frames);
 

@@ -18,6 +18,7 @@ struct ProposeProgress {
 };
 
 struct ProposeRequest {
+  config::Chosen strategy;
   Budget budget;
   std::stop_token stop = {};
   /// A folder of this call's own: what was seen of each frame is kept there until the regions are chosen, so

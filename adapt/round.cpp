@@ -62,7 +62,7 @@ class Round {
     view_.mark(choice.guard);
     const Budget left = without(budget_, choice.guard);
     if (!pays_nothing(left)) {
-      Selection chosen = select(parts_.acquisition.strategy, left, kSelect, log_);
+      Selection chosen = select(request_.strategy, left, kSelect, log_);
       if (chosen.stopped) return stopped(choice);
       choice.train = std::move(chosen.regions);
     }

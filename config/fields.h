@@ -59,6 +59,9 @@ class Fields {
   virtual void chosen(const char* key, std::vector<Chosen>& value, const Choices& choices,
                       const char* help) = 0;
 
+  /// A key that is no more: where it is met it is refused with what to write instead.
+  virtual void gone(const char* /*key*/, const char* /*instead*/) {}
+
   void field(const char* key, int& value, IntRange range, const char* help) {
     std::int64_t wide = value;
     range.min = std::max<std::int64_t>(range.min, std::numeric_limits<int>::min());

@@ -1,6 +1,7 @@
 #include "config/reader.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <type_traits>
 #include <vector>
@@ -58,6 +59,8 @@ class Reader : public Fields {
     });
   }
 
+  void gone(const char* key, const char* instead) override { levels_.back().gone[key] = instead; }
+
   /// Call after the whole struct was described.
   void finish() { leave(); }
 
@@ -85,6 +88,7 @@ class Reader : public Fields {
     std::vector<std::string> known;
     const Choices* choices = nullptr;  // of a chosen part: who else could have been
     std::string part;                  // and who is
+    std::map<std::string, std::string> gone = {};
   };
 
   [[noreturn]] void refuse(const YAML::Node& node, const std::string& why) const {
@@ -132,6 +136,8 @@ class Reader : public Fields {
       std::string why = "unknown key '" + (level.path.empty() ? key : level.path + '.' + key) + '\'';
       if (const std::string owners = owners_of(key, level); !owners.empty())
         refuse(entry.first, why + ": it is an option of " + owners + ", not of '" + level.part + '\'');
+      if (const auto gone = level.gone.find(key); gone != level.gone.end())
+        refuse(entry.first, why + ": " + gone->second);
       const std::string near = nearest_name(key, level.known);
       why += near.empty() ? "; known here:" : "; did you mean '" + near + "'? Known here:";
       for (const auto& name : level.known) why += ' ' + name;

@@ -28,6 +28,10 @@ config::Choices strategy_choices() {
   return config::choices_of(kStrategies);
 }
 
+std::optional<int> asked_side_px(const config::Chosen& strategy, int region_px) {
+  return make_strategy(strategy)->asked_side_px(region_px);
+}
+
 std::unique_ptr<Strategy> make_strategy(const config::Chosen& strategy) {
   return config::make_part(kStrategies, strategy, "acquisition strategy");
 }

@@ -11,6 +11,7 @@ enum class Strata { by_group, none };
 /// score.
 class ImageStrategy : public Strategy {
  public:
+  std::optional<int> asked_side_px(int) const final { return std::nullopt; }
   virtual Want want() const { return Want::probabilities; }
   /// Larger is asked first.
   virtual double image_score(const std::string& frame_id, const Prediction& prediction,

@@ -28,13 +28,16 @@ std::int64_t pixels_of_images(std::int64_t images, const PoolSize& pool) {
 }  // namespace
 
 void describe(config::Fields& f, AcquisitionOptions& o) {
-  f.chosen("strategy", o.strategy, strategy_choices(), "how regions are chosen");
   f.field("region_px", o.region_px, {1, kMaxRegionPx},
           "side of the square regions, px; people need 64 and more to see what it is");
   f.field("max_frames", o.max_frames, {1},
           "frames that one round looks at: new ones first, the rest spread over their age; none = the whole "
           "pool");
-  f.section("budget", o.budget, "what one round may ask for: each is a limit of its own, the least holds");
+  for (const char* key : {"strategy", "cover", "ripu_pixel", "share_per_round", "pixels_per_round",
+                          "regions_per_round", "pixels_per_frame"})
+    f.gone(
+        key,
+        "each round says it for itself, as rounds: [{times: 3, strategy: random, budget: {share: 0.001}}]");
 }
 
 void describe(config::Fields& f, BudgetOptions& o) {
@@ -43,6 +46,8 @@ void describe(config::Fields& f, BudgetOptions& o) {
   f.field("pixels", o.pixels, {0}, "pixels of the whole pool");
   f.field("regions", o.regions, {0}, "regions, for people a click each; 0 = the round asks for nothing");
   f.field("images", o.images, {0}, "pixels of so many of the pool's frames, by their mean size");
+  f.field("bytes", o.bytes, {0},
+          "bytes that its regions may take on the link, by what those sent before took; on a vehicle alone");
   f.field("pixels_per_frame", o.pixels_per_frame, {0}, "pixels of each single frame");
 }
 
@@ -57,12 +62,18 @@ bool pays_nothing(const Budget& budget) {
          limited(1, budget.regions) <= 0;
 }
 
-Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px) {
+Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px,
+                 const std::optional<double>& bytes_per_region) {
   DL_CHECK(pool.pixels >= 0 && pool.frames >= 0, pool.pixels, pool.frames);
   Budget budget{options.pixels, options.pixels_per_frame, options.regions};
   if (options.share)
     budget = least(budget, {.pixels = pixels_of_share(*options.share, pool.pixels, region_px)});
   if (options.images) budget = least(budget, {.pixels = pixels_of_images(*options.images, pool)});
+  if (options.bytes) {
+    DL_CHECK(bytes_per_region && *bytes_per_region > 0, "nobody said what a region takes on the link");
+    const double regions = static_cast<double>(*options.bytes) / *bytes_per_region;
+    budget = least(budget, {.regions = static_cast<std::int64_t>(regions)});
+  }
   return budget;
 }
 

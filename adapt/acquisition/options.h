@@ -14,20 +14,22 @@ inline constexpr int kMaxRegionPx = 512;  // the kernels count the pixels of a w
 /// least holds; an absent one limits nothing.
 struct BudgetOptions {
   std::optional<double> share = {};
-  std::optional<std::int64_t> pixels = {}, regions = {}, images = {}, pixels_per_frame = {};
+  std::optional<std::int64_t> pixels = {}, regions = {}, images = {}, bytes = {}, pixels_per_frame = {};
 };
 void describe(config::Fields& f, BudgetOptions& o);
 
+/// Of every round; what each asks for and by which strategy comes with the round (ProposeRequest).
 struct AcquisitionOptions {
-  config::Chosen strategy{"cover"};
   int region_px = 8;
   std::optional<std::int64_t> max_frames;
-  BudgetOptions budget{.share = 0.0025};
 };
 void describe(config::Fields& f, AcquisitionOptions& o);
 
 /// Every strategy of acquisition_table.cpp, for what describes a choice of one.
 config::Choices strategy_choices();
+/// Side of the squares that a strategy asks for, px; none = whole images. Throws Error where there is no such
+/// strategy.
+std::optional<int> asked_side_px(const config::Chosen& strategy, int region_px);
 
 /// Limits of one selection: absent = no limit, 0 = nothing may be asked.
 struct Budget {
@@ -52,7 +54,9 @@ struct PoolSize {
 };
 
 /// What `options` allow one round over `pool`, in regions of region_px x region_px: by the share at least
-/// one of them, images by the pool's mean size.
-Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px);
+/// one of them, images by the pool's mean size. `bytes_per_region`: what one takes on the link; only who
+/// sends them knows, and where there are `bytes` it must be given (CheckError).
+Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px,
+                 const std::optional<double>& bytes_per_region = {});
 
 }  // namespace driftloop::adapt

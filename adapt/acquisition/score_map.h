@@ -7,8 +7,9 @@
 
 namespace driftloop::adapt {
 
-/// 32FC1 of the frame's size: what the strategy of `options` ranks pixels by; empty when it does not rank by
-/// a map. One forward pass. Throws OutOfMemory.
-cv::Mat score_map(const Model& model, const AcquisitionOptions& options, const cv::Mat& image_rgb);
+/// 32FC1 of the frame's size: what the strategy ranks pixels by when it asks for regions of that side; empty
+/// when it does not rank by a map. One forward pass. Throws OutOfMemory.
+cv::Mat score_map(const Model& model, const config::Chosen& strategy, int region_px,
+                  const cv::Mat& image_rgb);
 
 }  // namespace driftloop::adapt

@@ -119,6 +119,9 @@ class Strategy {
   /// not rank by one.
   virtual std::optional<at::Tensor> score_map(const Prediction& prediction, int region_px);
 
+  /// Side of the squares that it asks for, px; none = whole images.
+  virtual std::optional<int> asked_side_px(int region_px) const { return region_px; }
+
  private:
   /// Null when the budget pays for nothing.
   virtual std::unique_ptr<Choice> begin(const PoolFacts& facts, const SelectRequest& request) = 0;

@@ -18,6 +18,7 @@ class WindowStrategy : public Strategy {
   /// Two windows asked of a frame, in whatever round, are at least so many rows or columns apart (from first
   /// row to first row): no less than side_px.
   virtual int apart_px(int region_px) const { return side_px(region_px); }
+  std::optional<int> asked_side_px(int region_px) const final { return side_px(region_px); }
   virtual Want want() const { return Want::probabilities; }
   /// Scores of the windows (Border::inside, float, CPU) of one frame; larger is asked first.
   virtual at::Tensor window_scores(const FrameFacts& frame, const Prediction& prediction,

@@ -6,20 +6,21 @@
 #include <string_view>
 #include <vector>
 
-#include "adapt/options.h"
 #include "daemon/report/report.h"
 
 namespace driftloop::daemon {
 
-enum class Labels { none, asked };  // whether an arm asks people for labels
+struct RunOptions;
+
+/// The arm that keeps the rounds as they are written.
+inline constexpr const char* kPlanArm = "plan";
 
 struct ArmEntry {
   std::string name;         // as in `arms` of a run
   std::string title;        // "random regions"
   std::string explanation;  // one sentence for a newcomer
   Role role;
-  Labels labels;
-  std::function<void(adapt::EngineOptions&)> change;  // from the run's settings to the arm's
+  std::function<void(RunOptions&)> change;  // of the learner's settings and the rounds
 };
 
 /// Every arm, the controls first, then each acquisition strategy that is not one of them.

@@ -75,17 +75,24 @@ class Oracle {
 
 /// What an arm's parts count in its progress, in training steps.
 struct ArmUnits {
-  ArmUnits(const RunOptions& options, const std::string& arm, std::size_t pool_frames,
-           std::size_t eval_images)
-      : propose(arm_entry(arm).labels == Labels::asked ? static_cast<int>(pool_frames) / kImagesPerStep : 0),
-        train(options.steps_per_round),
+  ArmUnits(const RoundPlan& rounds, std::size_t pool_frames, std::size_t eval_images)
+      : plan(rounds),
+        look(static_cast<int>(pool_frames) / kImagesPerStep),
         evaluate(static_cast<int>(eval_images) / kImagesPerStep),
-        total(evaluate + options.rounds * round()) {}
-  int round() const { return propose + train + evaluate; }
+        total(before(static_cast<int>(rounds_of(plan).value()) + 1)) {}
+  int propose(const RoundOptions& round) const { return asks(round) ? look : 0; }
   /// Done when round `number` begins.
-  int before(int number) const { return evaluate + (number - 1) * round(); }
+  int before(int number) const {
+    int units = evaluate;
+    for (int i = 1; i < number; ++i) {
+      const RoundOptions& round = *round_at(plan, i);
+      units += propose(round) + round.steps + evaluate;
+    }
+    return units;
+  }
 
-  int propose, train, evaluate, total;
+  const RoundPlan& plan;
+  int look, evaluate, total;
 };
 
 /// A benchmark does not wait for memory: its rounds would no longer be comparable.
@@ -97,20 +104,22 @@ void require_memory(const adapt::TrainReport& report) {
 }
 
 /// One round of an arm: ask, merge, train, judge, score.
-Round run_round(adapt::Engine& engine, const RunOptions& options, const std::string& arm, int number,
-                const Oracle& oracle, const adapt::Dataset& eval, std::stop_token stop,
-                const StepProgress& progress, const ArmUnits& units) {
+Round run_round(adapt::Engine& engine, const RoundPlan& plan, int number, const Oracle& oracle,
+                const adapt::Dataset& eval, std::stop_token stop, const StepProgress& progress,
+                const ArmUnits& units) {
+  const RoundOptions& asked = *round_at(plan, number);
   std::map<std::string, double> seconds;
   StageClock clock(seconds);
-  if (arm_entry(arm).labels == Labels::asked) {
-    const auto regions = clock.time("propose", [&] { return engine.propose(engine.budget(), stop); });
+  if (asks(asked)) {
+    const auto regions = clock.time(
+        "propose", [&] { return engine.propose(asked.strategy, engine.budget(asked.budget), stop); });
     const auto labels = clock.time("label", [&] { return oracle.answer(regions); });
     clock.time("merge", [&] { return engine.merge(labels); });
   }
-  const int before = units.before(number) + units.propose;
+  const int before = units.before(number) + units.propose(asked);
   const auto trained = clock.time("train", [&] {
-    return engine.train({options.steps_per_round, stop,
-                         [&](const adapt::TrainProgress& p) { progress(before + p.step, units.total); }});
+    return engine.train(
+        {asked.steps, stop, [&](const adapt::TrainProgress& p) { progress(before + p.step, units.total); }});
   });
   require_memory(trained);
   const auto judged = clock.time("judge", [&] { return engine.judge(); });
@@ -166,9 +175,10 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
   const auto eval = open_cached(options.eval, options.eval_split, options);
   const auto pool = adapt::make_dataset_pool(target);
   const Oracle oracle(target, options.engine.label_space);
-  adapt::Engine engine(arm_options(options, arm), source, *pool, seed);
+  const RunOptions own = arm_options(options, arm);
+  adapt::Engine engine(own.engine, source, *pool, seed);
 
-  const ArmUnits units(options, arm, target->size(), eval->size());
+  const ArmUnits units(own.rounds, target->size(), eval->size());
   Arm result = empty_arm(arm);
   result.weights = "model.safetensors";
   if (engine.load(folder / "state")) {
@@ -181,9 +191,9 @@ bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& a
     result.rounds = {start};
     progress(units.evaluate, units.total);
   }
-  while (static_cast<int>(result.rounds.size()) <= options.rounds) {
+  while (round_at(own.rounds, std::ssize(result.rounds)) != nullptr) {
     const int number = static_cast<int>(result.rounds.size());
-    result.rounds.push_back(run_round(engine, options, arm, number, oracle, *eval, stop, progress, units));
+    result.rounds.push_back(run_round(engine, own.rounds, number, oracle, *eval, stop, progress, units));
     if (stop.stop_requested()) return false;
     engine.live().save(folder / result.weights);
     write_part(part_of(options, seed, result), folder);
@@ -204,7 +214,7 @@ Report report_head(const RunOptions& options, std::uint64_t seed, const std::str
   report.title = title_in_words(options);
   report.seed = seed;
   report.config = options_json(options);
-  report.strategy = options.engine.acquisition.strategy.name();
+  report.strategy = own_arm(options);
   report.source = options.source;
   report.target = options.target + (options.target_split.empty() ? "" : " (" + options.target_split + ')');
   report.label_space = options.engine.label_space;
@@ -228,7 +238,9 @@ std::vector<Picture> make_pictures(const RunOptions& options, const std::string&
   const auto target = open_cached(options.target, options.target_split, options);
   const auto pool = adapt::make_dataset_pool(target);
   const Oracle oracle(target, options.engine.label_space);
-  const auto acquisition = arm_options(options, arm).acquisition;
+  const RunOptions own = arm_options(options, arm);
+  const RoundOptions* asked = first_asking(own.rounds);
+  const config::Chosen strategy = (asked ? *asked : own.rounds.front()).strategy;
   const auto where = adapt::runs_on(options.engine);
   const auto before = adapt::Model::open(request.before, where),
              after = adapt::Model::open(request.after, where);
@@ -245,11 +257,11 @@ std::vector<Picture> make_pictures(const RunOptions& options, const std::string&
     cv::Mat labels(image.size(), CV_8UC1, cv::Scalar(config::kIgnore));
     for (const auto& box : boxes[id]) truth(box).copyTo(labels(box));
     const auto old_view = before.view(image), new_view = after.view(image);
-    const cv::Mat score = adapt::score_map(before, acquisition, image);
-    const std::size_t asked = boxes[id].size();
+    const cv::Mat score = adapt::score_map(before, strategy, own.engine.acquisition.region_px, image);
+    const std::size_t regions = boxes[id].size();
     Picture picture{
         "Frame " + id,
-        std::to_string(asked) + (asked == 1 ? " region" : " regions") + " of this frame asked for",
+        std::to_string(regions) + (regions == 1 ? " region" : " regions") + " of this frame asked for",
         {}};
     picture.panels = {photo("frame", image),
                       photo("prediction before", overlay_classes(image, old_view.label)),

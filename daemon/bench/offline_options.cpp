@@ -1,5 +1,6 @@
 #include "daemon/bench/offline_options.h"
 
+#include "config/check.h"
 #include "daemon/bench/arm_table.h"
 
 namespace driftloop::daemon {
@@ -23,9 +24,10 @@ void describe(config::Fields& f, RunOptions& o) {
   f.field("warmup_rate", o.warmup_rate, {0, 1}, "learning rate of the warm-up; 0 = that of the rounds");
   f.field("warmup_steps", o.warmup_steps, {1, 10'000'000},
           "supervised steps on the source before the first round; every arm starts from there");
-  f.field("rounds", o.rounds, {1, 1000}, "rounds of ask, merge, train, judge");
-  f.field("steps_per_round", o.steps_per_round, {1, 10'000'000},
-          "training steps a round, the same for every arm");
+  f.list("rounds", o.rounds,
+         "what is asked for when, and how long is learnt, by every arm; an arm of another strategy changes "
+         "that alone");
+  f.gone("steps_per_round", "each round says it for itself, as rounds: [{times: 3, steps: 80}]");
   f.field("arms", o.arms,
           "the ways of running the loop that are compared; driftloop bench --help lists them");
   f.field("jobs", o.jobs, {1, 256}, "arms run side by side, as processes");
@@ -42,17 +44,30 @@ adapt::EngineOptions warmup_options(const RunOptions& run) {
   return options;
 }
 
-adapt::EngineOptions arm_options(const RunOptions& run, const std::string& arm) {
-  adapt::EngineOptions options = run.engine;
-  options.train.horizon_steps = run.rounds * run.steps_per_round;
+RunOptions arm_options(const RunOptions& run, const std::string& arm) {
+  RunOptions options = run;
+  options.engine.train.horizon_steps = static_cast<int>(steps_of(run.rounds).value());
   arm_entry(arm).change(options);
   return options;
+}
+
+std::string own_arm(const RunOptions& run) {
+  const std::string strategy = own_strategy(run.rounds);
+  return strategy.empty() ? kPlanArm : strategy;
+}
+
+void check_run(const RunOptions& run, const config::Places& places) {
+  for (const auto& arm : run.arms) arm_entry(arm);
+  for (const auto& problem : plan_problems(run.rounds, PlanOf::benchmark, "rounds")) {
+    const std::string place = places.of(problem.what);
+    throw Error((place.empty() ? "" : place + ": ") + problem.text);
+  }
 }
 
 std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms) {
   constexpr double kWarmupStep = 0.35, kArmStep = 0.3, kPictures = 0.5;
   return {{"warm-up", static_cast<double>(run.warmup_steps), kWarmupStep},
-          {"arms", arms * run.rounds * run.steps_per_round, kArmStep},
+          {"arms", arms * static_cast<double>(steps_of(run.rounds).value()), kArmStep},
           {"pictures", 6, kPictures}};
 }
 

@@ -6,6 +6,8 @@
 
 #include "adapt/options.h"
 #include "config/fields.h"
+#include "config/layers.h"
+#include "daemon/round_plan.h"
 #include "daemon/stage_plan.h"
 
 namespace driftloop::daemon {
@@ -22,8 +24,7 @@ struct RunOptions {
   std::string start;
   double warmup_rate = 0;
   int warmup_steps = 240;
-  int rounds = 3;
-  int steps_per_round = 120;
+  RoundPlan rounds = {{.times = 3, .steps = 120, .budget = {.share = 0.0025}}};
   std::vector<std::string> arms = {"source_only", "self_training", "random", "cover", "full"};
   int jobs = 2;
   adapt::EngineOptions engine;
@@ -36,9 +37,16 @@ void describe(config::Fields& f, RunOptions& o);
 std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms);
 constexpr int kImagesPerStep = 15;  // that the net only looks at, in the time of a training step
 
-/// The engine's settings in the warm-up and in an arm: the arms differ in nothing else. Throws Error for an
-/// arm that is not in the table.
+/// The engine's settings in the warm-up.
 adapt::EngineOptions warmup_options(const RunOptions& run);
-adapt::EngineOptions arm_options(const RunOptions& run, const std::string& arm);
+/// The run as an arm does it: the arms differ in their learner's settings and their rounds alone. Throws
+/// Error for an arm that is not in the table.
+RunOptions arm_options(const RunOptions& run, const std::string& arm);
+/// The arm that is the run as it is written, which the demo runs live and whose pictures are shown: the
+/// strategy of the rounds where all have the same, else `plan`.
+std::string own_arm(const RunOptions& run);
+
+/// Throws Error with the place of the setting: arms that are not in the table, rounds that cannot work.
+void check_run(const RunOptions& run, const config::Places& places);
 
 }  // namespace driftloop::daemon

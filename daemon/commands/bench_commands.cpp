@@ -36,8 +36,7 @@ std::string preset_help() {
 
 int run_bench(const BenchArguments& arguments) {
   RunOptions options;
-  config::Layers(arguments.preset, "", arguments.sets).apply(options);
-  for (const auto& arm : options.arms) arm_options(options, arm);  // refuses unknown arms before any work
+  check_run(options, config::Layers(arguments.preset, "", arguments.sets).apply(options));
   const fs::path out = arguments.out;
   const std::string command = command_text(
       "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed), arguments.sets);
@@ -59,7 +58,7 @@ int run_bench(const BenchArguments& arguments) {
   for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));
   Report report = read_parts(out, parts);
   report.command = command;
-  const std::string shown = options.engine.acquisition.strategy.name();
+  const std::string shown = own_arm(options);
   if (std::find(options.arms.begin(), options.arms.end(), shown) != options.arms.end())
     report.pictures = make_pictures(options, shown,
                                     {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",

@@ -106,13 +106,14 @@ void fit_into(RunOptions& options, double minutes, std::uint64_t seed, const fs:
   const double unlabelled = engine.selftrain.weight > 0 ? 1.5 * engine.selftrain.batch : 0;
   const double images = 1 + unlabelled / (engine.train.batch_source + engine.train.batch_target);
   const double planned_s =
-      step_s * (options.warmup_steps +
-                images * options.rounds * options.steps_per_round * static_cast<double>(options.arms.size()));
+      step_s * (options.warmup_steps + images * static_cast<double>(steps_of(options.rounds).value()) *
+                                           static_cast<double>(options.arms.size()));
   const double factor = 0.85 * minutes * 60 / planned_s;
   options.warmup_steps = std::max(10, static_cast<int>(options.warmup_steps * factor));
-  options.steps_per_round = std::max(5, static_cast<int>(options.steps_per_round * factor));
-  std::printf("  %.2f s a step here: %d warm-up steps and %d steps a round fit into %.1f minutes\n", step_s,
-              options.warmup_steps, options.steps_per_round, minutes);
+  for (auto& round : options.rounds) round.steps = std::max(5, static_cast<int>(round.steps * factor));
+  std::printf("  %.2f s a step here: %d warm-up steps and %lld in %lld rounds fit into %.1f minutes\n",
+              step_s, options.warmup_steps, static_cast<long long>(steps_of(options.rounds).value()),
+              static_cast<long long>(rounds_of(options.rounds).value()), minutes);
 }
 
 void print_summary(const Report& report) {
@@ -130,10 +131,10 @@ void print_summary(const Report& report) {
 /// The live arm in this process' children, the offline arms beside it.
 Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& signals,
                 PlannedProgress& progress) {
-  const std::string& strategy = options.engine.acquisition.strategy.name();
+  const std::string own = own_arm(options);
   std::vector<std::string> offline;
   for (const auto& arm : options.arms)
-    if (arm != strategy) offline.push_back(arm);
+    if (arm != own) offline.push_back(arm);
   LiveRun live(options, demo);
   const auto show = [&](double offline_share) {
     live.finished();  // throws when a program died
@@ -159,14 +160,14 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
   });
   std::vector<Arm> ordered;
   for (const auto& name : options.arms) {
-    if (name == strategy) ordered.push_back(arm);
+    if (name == own) ordered.push_back(arm);
     for (const auto& other : report.arms)
       if (other.name == name) ordered.push_back(other);
   }
   report.arms = ordered;
   progress.at("pictures", 0, "pictures and report");
   report.pictures =
-      make_pictures(options, strategy,
+      make_pictures(options, own,
                     {demo.out / "source.safetensors", demo.out / arm.weights, live.asked(), kPictureRows,
                      [&](int done, int rows) {
                        // The rows come after the models are loaded and before the report is written.
@@ -181,7 +182,7 @@ int run_demo(const DemoArguments& arguments) {
   const bool camvid = arguments.target.starts_with("camvid:");
   if (!arguments.target.empty() && !camvid)
     throw Error("--target " + arguments.target + ": write it as camvid:DIR");
-  config::Layers(camvid ? "demo_camvid" : "demo", "", arguments.sets).apply(options);
+  check_run(options, config::Layers(camvid ? "demo_camvid" : "demo", "", arguments.sets).apply(options));
   const fs::path out = arguments.out;
   std::ostringstream command;
   command << "driftloop demo --seed " << arguments.seed;
@@ -195,7 +196,8 @@ int run_demo(const DemoArguments& arguments) {
         stages.begin(),
         {"rendering", static_cast<double>(adapt::open_dataset(options.target, options.target_split)->size()),
          kRenderS});
-  stages.insert(stages.end() - 1, {"scoring", options.rounds + 1.0, kScoringS});
+  stages.insert(stages.end() - 1,
+                {"scoring", static_cast<double>(rounds_of(options.rounds).value()) + 1, kScoringS});
   PlannedProgress line(std::move(stages));
   const Drive drive = camvid ? camvid_drive(options, arguments.target) : rendered_drive(options, out, line);
   if (arguments.minutes > 0 && !fs::exists(out / "run.yaml"))

@@ -55,13 +55,13 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   d.link.station_public_key = fs::absolute(live / "station" / "station.pub").string();
   d.link.secret_key_file = fs::absolute(live / "keys" / "demo.key").string();
   d.link.vehicle_id = d.vehicle_id;
-  d.engine = arm_options(options, options.engine.acquisition.strategy.name());
-  d.loop.rounds = options.rounds;
+  const RunOptions own = arm_options(options, own_arm(options));
+  d.engine = own.engine;
+  d.loop.rounds = own.rounds;
   d.loop.at_end = "exit";
   d.loop.regions_per_day = d.loop.label_seconds_per_day = std::nullopt;  // an oracle answers
   d.loop.max_pending = 1'000'000;
   d.loop.min_frames = demo.frames;
-  d.loop.steps_per_round = options.steps_per_round;
   d.loop.label_share = 1;
   d.loop.label_wait_s = kLabelPatienceS;
   d.loop.weights = fs::absolute(demo.out / "source.safetensors").string();
@@ -129,7 +129,7 @@ double LiveRun::share() const {
   const fs::path file = impl_->vehicle / "status.json";
   if (!fs::exists(file)) return 0;
   const double step = nlohmann::json::parse(config::read_file(file)).value("step", 0.0);
-  return std::min(1.0, step / (impl_->options.rounds * impl_->options.steps_per_round));
+  return std::min(1.0, step / static_cast<double>(steps_of(impl_->options.rounds).value()));
 }
 
 bool LiveRun::finished() {
@@ -147,11 +147,12 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
   const Impl& s = *impl_;
   const std::shared_ptr<const adapt::Dataset> eval =
       adapt::open_dataset(s.options.eval, s.options.eval_split);
+  const auto rounds = static_cast<int>(rounds_of(s.options.rounds).value());
   const auto score = [&](const fs::path& weights, Round& round) {
     fill_scores(adapt::Model::open(weights, adapt::runs_on(s.options.engine)).evaluate(*eval, stop), round);
-    scored(round.round + 1, s.options.rounds + 1);
+    scored(round.round + 1, rounds + 1);
   };
-  Arm arm = empty_arm(s.options.engine.acquisition.strategy.name());
+  Arm arm = empty_arm(own_arm(s.options));
   Round start;
   score(s.demo.out / "source.safetensors", start);
   arm.rounds = {start};
@@ -162,9 +163,9 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
     arm.weights = fs::relative(weights, s.demo.out).string();
     arm.rounds.push_back(round);
   }
-  if (static_cast<int>(arm.rounds.size()) != s.options.rounds + 1)
+  if (static_cast<int>(arm.rounds.size()) != rounds + 1)
     throw Error("driftloopd finished " + std::to_string(arm.rounds.size() - 1) + " rounds instead of " +
-                std::to_string(s.options.rounds) + "; see " + s.daemon->log().string());
+                std::to_string(rounds) + "; see " + s.daemon->log().string());
   return arm;
 }
 

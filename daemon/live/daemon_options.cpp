@@ -30,13 +30,12 @@ void fill_in(DaemonOptions& o) {
 }  // namespace
 
 void describe(config::Fields& f, LoopOptions& o) {
-  f.field("rounds", o.rounds, {0, 1'000'000},
-          "rounds after which learning ends, see at_end; 0 = it goes on for ever");
+  f.list("rounds", o.rounds, "what is asked for when, and how long is learnt; after the last, see at_end");
+  f.gone("steps_per_round", "each round says it for itself, as rounds: [{times: none, steps: 200}]");
   f.choice("at_end", o.at_end, {"idle", "exit"},
            "after the last round: idle (capture and link go on, as a service must) or exit (for scripts)");
   f.field("min_frames", o.min_frames, {1, 10'000'000},
           "frames in the store before the first regions are asked for (a finite source may end with fewer)");
-  f.field("steps_per_round", o.steps_per_round, {1, 100'000'000}, "training steps in each round");
   f.field("save_every_s", o.save_every_s, {0, 86'400},
           "seconds of training between two saved states: what a power cut may cost, by default less than ten "
           "minutes of steps; more often wears the flash");
@@ -84,9 +83,7 @@ void describe(config::Fields& f, LoopOptions& o) {
 
 DaemonOptions::DaemonOptions() {
   auto& a = engine.acquisition;
-  a.region_px = 64;                              // a person sees what it is; 8 px are for an oracle
-  a.budget = {.regions = 50,                     // a quarter of the day's: a round waits for its labels
-              .pixels_per_frame = 2 * 64 * 64};  // two of a frame: neighbours in time teach the same
+  a.region_px = 64;    // a person sees what it is; 8 px are for an oracle
   a.max_frames = 400;  // that one round looks at: minutes of a small GPU, and not hours
   engine.guard.max_regions = 400;
 }
@@ -125,7 +122,6 @@ Reload reload_options(const DaemonOptions& running, const DaemonOptions& fresh) 
   DaemonOptions& now = reload.options;
   now.gate = fresh.gate;
   now.loop.rounds = fresh.loop.rounds;
-  now.loop.steps_per_round = fresh.loop.steps_per_round;
   now.loop.at_end = fresh.loop.at_end;
   now.loop.save_every_s = fresh.loop.save_every_s;
   now.loop.give_up_after_days = fresh.loop.give_up_after_days;

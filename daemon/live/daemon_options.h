@@ -12,15 +12,17 @@
 #include "capture/source.h"
 #include "config/fields.h"
 #include "daemon/live/ask_budget.h"
+#include "daemon/round_plan.h"
 #include "uplink/zmq_vehicle_link.h"
 
 namespace driftloop::daemon {
 
 struct LoopOptions {
-  int rounds = 0;
+  /// A quarter of the day's regions, as a round waits for its labels; two of a frame, as neighbours in time
+  /// teach the same.
+  RoundPlan rounds = {{.times = std::nullopt, .budget = {.regions = 50, .pixels_per_frame = 2 * 64 * 64}}};
   std::string at_end = "idle";
   int min_frames = 100;
-  int steps_per_round = 200;
   double save_every_s = 540;
   double label_wait_s = 21'600;
   double label_share = 0.9;

@@ -27,10 +27,10 @@ LiveLoop::End LiveLoop::run() {
   desk_.mark_frames();
   while (!stopping()) {
     const auto pace = parts_.pace.get();
-    if (pace.rounds > 0 && place_.round > pace.rounds) {
+    if (!round_at(pace.rounds, place_.round)) {  // a reload may bring more
       show("done");
       if (pace.at_end == "exit") return End::rounds_done;
-      idle();
+      rest();
       continue;
     }
     if (place_.stage == Stage::ask && !ask()) break;
@@ -43,12 +43,21 @@ LiveLoop::End LiveLoop::run() {
   return End::stopped;
 }
 
-/// Until a stop, or until a reload asks for more rounds.
-void LiveLoop::idle() {
-  const int rounds = parts_.pace.get().rounds;
-  while (!stopping() && parts_.pace.get().rounds == rounds) {
-    rest();
-  }
+/// The round under way, by the list of now. One that a reload has taken off its end goes on as the last there
+/// is.
+RoundOptions LiveLoop::round() const {
+  const auto plan = parts_.pace.get().rounds;
+  const RoundOptions* found = round_at(plan, place_.round);
+  return found ? *found : plan.back();
+}
+
+/// Before the first label ever self-training can collapse, and no guard set would notice; and a step needs
+/// some labelled image.
+bool LiveLoop::can_learn() const {
+  const auto labels = engine_.labels();
+  const auto& options = parts_.options;
+  return labels.train_pixels > 0 ||
+         (!options.loop.replay.empty() && (labels.regions > 0 || options.engine.selftrain.before_labels));
 }
 
 /// Until enough of this round's regions are answered, or the wait has been long enough. The wait begins anew
@@ -82,8 +91,7 @@ bool LiveLoop::merge() {
     spdlog::info("round {}: {} labels merged, {} pixels to learn from, {} to judge by", place_.round,
                  report.regions, report.train_pixels, report.guard_pixels);
   }
-  const bool can_learn = engine_.labels().regions > 0 || parts_.options.engine.selftrain.before_labels;
-  place_.train_until = engine_.step() + (can_learn ? parts_.pace.get().steps_per_round : 0);
+  place_.train_until = engine_.step() + (can_learn() ? round().steps : 0);
   place_.stage = Stage::train;
   save(Extent::memory);
   desk_.mark_frames();

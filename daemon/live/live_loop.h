@@ -63,12 +63,17 @@ class LiveLoop {
   bool with_memory(const std::function<void()>& work);
   bool wait_for_memory(const std::string& why);
   void retire();
-  void idle();
+  RoundOptions round() const;
+  bool can_learn() const;
   bool ask();
-  bool propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen);
+  struct Allowance {
+    RoundOptions round;
+    std::int64_t regions;  // that it may ask for
+  };
+  bool propose(const Allowance& allowed, std::vector<std::uint64_t>& chosen);
   bool nothing_chosen() const;
-  std::optional<std::int64_t> wait_for_allowance();
-  std::int64_t worth_a_round(const AskLimits& limits) const;
+  std::optional<Allowance> wait_for_allowance();
+  std::int64_t worth_a_round(const AskLimits& limits, const RoundOptions& round) const;
   bool queue_regions();
   bool wait_for_labels();
   bool merge();

@@ -18,13 +18,14 @@ bool LiveLoop::ask() {
     const auto allowed = wait_for_allowance();
     if (!allowed) return false;
     std::vector<std::uint64_t> chosen;
-    if (*allowed > 0) {
+    if (allowed->regions > 0) {
       if (!propose(*allowed, chosen)) return false;
       if (chosen.empty() && !nothing_chosen()) {
         if (!wait_for_new_frames(static_cast<std::uint64_t>(1 + pace.min_frames / 10))) return false;
         continue;
       }
     }
+    place_.strategy = allowed->round.strategy.name();
     if (!desk_.code(chosen)) return false;
     budget_.spend(static_cast<std::int64_t>(chosen.size()));
     place_.stage = Stage::wait;
@@ -34,17 +35,17 @@ bool LiveLoop::ask() {
   return false;
 }
 
-/// Ids of the regions that the learner chose, `allowed` at the most; false at a stop. What was looked at
-/// before a stop or a kill is not looked at again: with short trips a round's choice would never come to its
-/// end.
-bool LiveLoop::propose(std::int64_t allowed, std::vector<std::uint64_t>& chosen) {
+/// Ids of the regions that the learner chose, as many as are allowed at the most; false at a stop. What was
+/// looked at before a stop or a kill is not looked at again: with short trips a round's choice would never
+/// come to its end.
+bool LiveLoop::propose(const Allowance& allowed, std::vector<std::uint64_t>& chosen) {
   show("proposing");
   const Stopwatch watch(place_.seconds.propose);
   adapt::ProposeReport report;
   const bool done = with_memory([&] {
-    adapt::ProposeRequest request;
-    request.budget = engine_.budget();
-    request.budget = adapt::least(request.budget, {.regions = allowed});
+    const auto budget = engine_.budget(allowed.round.budget, desk_.bytes_per_region());
+    adapt::ProposeRequest request{.strategy = allowed.round.strategy,
+                                  .budget = adapt::least(budget, {.regions = allowed.regions})};
     request.stop = stop_;
     request.scratch = parts_.state.scratch();
     request.progress = [&](const adapt::ProposeProgress&) { parts_.health.progress(Owner::adapt); };
@@ -64,24 +65,32 @@ bool LiveLoop::nothing_chosen() const {
   if (!parts_.health.is_finished(Owner::capture)) return false;
   if (place_.pending.empty() && engine_.labels().regions == 0)
     throw Error("there is nothing to ask for in the " + std::to_string(parts_.store.list().size()) +
-                " frames of the source: raise engine.acquisition.budget, or give more frames");
+                " frames of the source: raise the budget of loop.rounds, or give more frames");
   return true;
 }
 
 /// Waits until a round's worth of regions may be asked, and says how many; 0 when instead enough late labels
-/// of earlier rounds have come to be learnt from, nothing at a stop.
-std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
+/// of earlier rounds have come to be learnt from, or the round asks for nothing. Nothing at a stop.
+std::optional<LiveLoop::Allowance> LiveLoop::wait_for_allowance() {
   while (!stopping()) {
+    const RoundOptions round = this->round();
+    if (!asks(round)) {
+      if (round.times || can_learn() || !place_.pending.empty()) return Allowance{round, 0};
+      show("waiting", "loop.rounds ask for no more labels, and there is nothing to learn from");
+      rest();
+      continue;
+    }
     const auto pace = parts_.pace.get();
     const auto limits = ask_limits(pace);
     const auto may = budget_.available(limits, parts_.now());
     const std::int64_t room = pace.max_pending - desk_.open();
-    const std::int64_t worth = worth_a_round(limits);
+    const std::int64_t worth = worth_a_round(limits, round);
     const std::int64_t least_room = std::min(worth, pace.max_pending);
-    if (room >= least_room && adapt::limited(worth, may) == worth) return adapt::limited(room, may);
+    if (room >= least_room && adapt::limited(worth, may) == worth)
+      return Allowance{round, adapt::limited(room, may)};
     if (desk_.late_answers() >=
         std::max<std::int64_t>(1, std::min<std::int64_t>(worth, place_.pending.size())))
-      return 0;
+      return Allowance{round, 0};
     show("waiting", room < least_room
                         ? "loop.max_pending regions have no answer yet: new ones are asked when some return"
                         : "the day's regions are asked (loop.regions_per_day, loop.label_seconds_per_day)");
@@ -91,10 +100,11 @@ std::optional<std::int64_t> LiveLoop::wait_for_allowance() {
 }
 
 /// So many allowed regions begin a round: a fuller one teaches more for the same training.
-std::int64_t LiveLoop::worth_a_round(const AskLimits& limits) const {
+std::int64_t LiveLoop::worth_a_round(const AskLimits& limits, const RoundOptions& round) const {
   constexpr double kRoundsADay = 4;
   const auto a_day = regions_per_day(limits);
-  const auto a_round = parts_.options.engine.acquisition.budget.regions;
+  const int side = parts_.options.engine.acquisition.region_px;
+  const auto a_round = adapt::budget_of(round.budget, {}, side, desk_.bytes_per_region()).regions;
   const double worth = a_round ? static_cast<double>(*a_round) : a_day.value_or(1) / kRoundsADay;
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::min(worth, a_day.value_or(worth))));
 }

@@ -93,7 +93,7 @@ void LiveLoop::take_up_memory() {
   if (!engine_.load_memory(parts_.state.model())) return;
   place_ = decode_place(engine_.note());
   budget_ = AskBudget(place_.ask_fund);
-  place_.train_until = engine_.step() + parts_.pace.get().steps_per_round;
+  place_.train_until = engine_.step() + round().steps;
   spdlog::error(
       "the saved weights in {} cannot be read: training begins again, with the labels of {} regions",
       parts_.state.model().string(), engine_.labels().regions);

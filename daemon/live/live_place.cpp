@@ -25,7 +25,10 @@ std::string encode_place(const Place& p) {
                             {"round", p.round},
                             {"stage", p.stage},
                             {"pending", std::move(pending)},
+                            {"strategy", p.strategy},
                             {"asked_this_round", p.asked_this_round},
+                            {"coded_regions", p.coded_regions},
+                            {"coded_bytes", p.coded_bytes},
                             {"merged_row", p.merged_row},
                             {"train_until", p.train_until},
                             {"bytes_sent", p.bytes_sent},
@@ -59,6 +62,9 @@ Place decode_place(const std::string& note) {
     j.at("bytes_received").get_to(p.bytes_received);
     j.at("seconds").get_to(p.seconds);
     j.at("last_record").get_to(p.last_record);
+    p.strategy = j.value("strategy", p.strategy);
+    p.coded_regions = j.value("coded_regions", p.coded_regions);
+    p.coded_bytes = j.value("coded_bytes", p.coded_bytes);
     p.live_record = j.value("live_record", p.live_record);
     p.ask_fund = j.value("ask_fund", p.ask_fund);
     return p;

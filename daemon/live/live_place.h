@@ -34,10 +34,13 @@ struct Place {
   int round = 1;  // under way
   Stage stage = Stage::ask;
   std::vector<PendingRegion> pending;
+  std::string strategy;               // that this round's regions were chosen by
   std::int64_t asked_this_round = 0;  // regions queued for the station
-  std::int64_t merged_row = 0;        // last row of the label inbox in the model
-  std::int64_t train_until = 0;       // engine step
-  std::int64_t bytes_sent = 0;        // on the wire, over all runs
+  std::int64_t coded_regions = 0;     // messages made, over all runs, and their bytes
+  std::int64_t coded_bytes = 0;
+  std::int64_t merged_row = 0;   // last row of the label inbox in the model
+  std::int64_t train_until = 0;  // engine step
+  std::int64_t bytes_sent = 0;   // on the wire, over all runs
   std::int64_t bytes_received = 0;
   StageSeconds seconds;     // of this round
   std::string last_record;  // the line of the last finished round, for rounds.jsonl

@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <sstream>
 
@@ -18,6 +19,7 @@
 #include "config/check.h"
 #include "config/layers.h"
 #include "daemon/live/manifest.h"
+#include "daemon/live/region_codec.h"
 #include "daemon/live/start_weights.h"
 #include "daemon/warm_up.h"
 #include "uplink/keys.h"
@@ -30,10 +32,10 @@ namespace {
 using Level = Finding::Level;
 constexpr std::int64_t kLeastRoom = 1'048'576;  // of the frame store, beside its ballast
 
-void fail(Findings& found, const char* key, const std::string& text) {
+void fail(Findings& found, const std::string& key, const std::string& text) {
   found.push_back({Level::fail, key, text, {}});
 }
-void warn(Findings& found, const char* key, const std::string& text) {
+void warn(Findings& found, const std::string& key, const std::string& text) {
   found.push_back({Level::warn, key, text, {}});
 }
 
@@ -226,11 +228,25 @@ void check_quota(const DaemonOptions& o, Findings& found) {
            " MiB: it will be full before the quota is; lower it or free some space");
 }
 
+void check_rounds(const DaemonOptions& o, Findings& found) {
+  if (first_asking(o.loop.rounds) == nullptr)
+    warn(found, "loop.rounds", "ask for nothing: no region is ever asked for, and nothing is learnt");
+  else if (!asks(o.loop.rounds.front()) && !o.engine.selftrain.before_labels)
+    warn(found, "loop.rounds[0].budget",
+         "asks for nothing before there is any label, and engine.selftrain.before_labels is false: the round "
+         "passes without training");
+  CodecOptions codec;
+  codec.context_px = o.loop.context_px;
+  codec.format = o.loop.crop_format;
+  const double region = expected_bytes(o.engine.acquisition.region_px, codec);
+  for (std::size_t i = 0; i < o.loop.rounds.size(); ++i)
+    if (const auto bytes = o.loop.rounds[i].budget.bytes; bytes && static_cast<double>(*bytes) < region)
+      warn(found, "loop.rounds[" + std::to_string(i) + "].budget.bytes",
+           "is " + std::to_string(*bytes) + ", and one region takes about " +
+               std::to_string(std::llround(region)) + ": the round asks for nothing");
+}
+
 void check_learning(const DaemonOptions& o, Findings& found) {
-  const auto pool = adapt::PoolSize{.frames = 1, .pixels = std::int64_t{1} << 30};
-  if (adapt::pays_nothing(adapt::budget_of(o.engine.acquisition.budget, pool, 1)))
-    warn(found, "engine.acquisition.budget",
-         "pays for nothing: no region is ever asked for, and nothing is learnt");
   if (!o.engine.guard.enabled)
     warn(found, "engine.guard.enabled", "is false: every candidate becomes the live model, also a worse one");
   if (o.engine.selftrain.before_labels)
@@ -239,8 +255,9 @@ void check_learning(const DaemonOptions& o, Findings& found) {
 }
 
 using Check = void (*)(const DaemonOptions&, Findings&);
-constexpr std::array<Check, 8> kWorldChecks{check_camera,     check_device, check_weights, check_start,
-                                            check_secret_key, check_state,  check_quota,   check_learning};
+constexpr std::array<Check, 9> kWorldChecks{check_camera,     check_device, check_weights,
+                                            check_start,      check_state,  check_quota,
+                                            check_secret_key, check_rounds, check_learning};
 
 }  // namespace
 
@@ -299,6 +316,8 @@ Findings find_contradictions(const DaemonOptions& o) {
              ": raise it, or lower store.ballast_bytes");
   if (loop.weights.empty() && loop.warmup_steps > 0 && loop.replay.empty())
     fail(found, "loop.warmup_steps", "loop.warmup_steps without loop.replay: there is nothing to warm up on");
+  for (auto& problem : plan_problems(loop.rounds, PlanOf::vehicle, "loop.rounds"))
+    found.push_back(std::move(problem));
   check_onnx(o, found);
   return found;
 }

@@ -29,6 +29,9 @@ struct SeenFrame {
   cv::Mat prediction;  // 8UC1 trainIds of the image's size, or empty
 };
 
+/// What such a message of a square region takes, bytes, as long as none was made.
+double expected_bytes(int region_px, const CodecOptions& options);
+
 /// The message that asks for a region's label. The same input gives the same bytes.
 uplink::RegionRequest encode_region(const SeenFrame& frame, const adapt::Region& region, int round,
                                     const CodecOptions& options);

@@ -6,21 +6,20 @@
 #include <map>
 #include <unordered_map>
 
-#include "daemon/live/region_codec.h"
 #include "daemon/live/store_pool.h"
 
 namespace driftloop::daemon {
 
 RegionDesk::RegionDesk(DeskParts parts, Place& place) : parts_(std::move(parts)), place_(place) {}
 
-bool RegionDesk::code(std::span<const std::uint64_t> ids) {
+CodecOptions RegionDesk::codec() const {
   const auto pace = parts_.pace.get();
-  const CodecOptions codec{parts_.options.vehicle_id,
-                           parts_.options.engine.acquisition.strategy.name(),
-                           parts_.options.engine.label_space,
-                           pace.context_px,
-                           pace.crop_format,
-                           pace.crop_quality};
+  return {parts_.options.vehicle_id, place_.strategy,  parts_.options.engine.label_space,
+          pace.context_px,           pace.crop_format, pace.crop_quality};
+}
+
+bool RegionDesk::code(std::span<const std::uint64_t> ids) {
+  const CodecOptions codec = this->codec();
   std::map<std::string, std::vector<adapt::Region>> by_frame;  // one look of the live model at each frame
   for (const std::uint64_t id : ids)
     if (auto region = parts_.asked_id(id)) by_frame[region->frame_id].push_back(std::move(*region));
@@ -44,6 +43,8 @@ bool RegionDesk::code(std::span<const std::uint64_t> ids) {
   }
   items_.clear();
   for (auto& [id, item] : coded) {
+    ++place_.coded_regions;
+    place_.coded_bytes += static_cast<std::int64_t>(item.payload.size());
     place_.pending.push_back({item.digest, id, place_.round, parts_.clock_s()});
     items_.push_back(std::move(item));
   }
@@ -139,6 +140,11 @@ std::int64_t RegionDesk::late_answers() {
     late_answers_ = static_cast<std::int64_t>(parts_.outbox.labels_after(place_.merged_row).size());
   }
   return late_answers_;
+}
+
+double RegionDesk::bytes_per_region() const {
+  if (place_.coded_regions == 0) return expected_bytes(parts_.options.engine.acquisition.region_px, codec());
+  return static_cast<double>(place_.coded_bytes) / static_cast<double>(place_.coded_regions);
 }
 
 std::int64_t RegionDesk::open() const {

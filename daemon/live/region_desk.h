@@ -16,6 +16,7 @@
 #include "daemon/live/daemon_options.h"
 #include "daemon/live/latest.h"
 #include "daemon/live/live_place.h"
+#include "daemon/live/region_codec.h"
 #include "uplink/outbox.h"
 
 namespace driftloop::daemon {
@@ -56,6 +57,9 @@ class RegionDesk {
   /// Answers in the inbox that no round has merged yet. Looks only when the outbox has changed.
   std::int64_t late_answers();
 
+  /// What a region takes on the link, bytes: the mean of all messages made so far.
+  double bytes_per_region() const;
+
   /// Pending regions that are still waited for, and whether this one has waited too long.
   std::int64_t open() const;
   bool given_up(const PendingRegion& region) const;
@@ -67,6 +71,7 @@ class RegionDesk {
 
  private:
   friend class AnswerWatch;
+  CodecOptions codec() const;
   void close_unanswerable(std::set<std::string>& open);
   std::vector<std::uint64_t> ids_of_this_round() const;
   bool is_queued();

@@ -256,18 +256,32 @@ TEST(CityQuota, SumsToWhatIsAskedAndNeverMoreThanIsLeft) {
   EXPECT_TRUE(city_quota({}, 5).empty());
 }
 
-TEST(AcquisitionOptions, AStrategyBringsItsOwnOptions) {
-  AcquisitionOptions options;
-  config::apply_text("strategy: {name: ripu_pixel, radius_px: 5}", "here.yaml", options);
-  EXPECT_EQ(options.strategy.options<RipuPixelOptions>().radius_px, 5);
-  config::apply_text("strategy: ripu", "here.yaml", options);
-  EXPECT_EQ(options.strategy.name(), "ripu");
+struct OneChoice {
+  config::Chosen strategy{"random"};
+};
+void describe(config::Fields& f, OneChoice& o) {
+  f.chosen("strategy", o.strategy, strategy_choices(), "how regions are chosen");
+}
+
+TEST(StrategyChoices, AStrategyBringsItsOwnOptions) {
+  OneChoice one;
+  config::apply_text("strategy: {name: ripu_pixel, radius_px: 5}", "here.yaml", one);
+  EXPECT_EQ(one.strategy.options<RipuPixelOptions>().radius_px, 5);
+  config::apply_text("strategy: ripu", "here.yaml", one);
+  EXPECT_EQ(one.strategy.name(), "ripu");
   try {
-    config::apply_text("strategy: {name: ripu, radius_px: 5}", "here.yaml", options);
+    config::apply_text("strategy: {name: ripu, radius_px: 5}", "here.yaml", one);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("it is an option of 'ripu_pixel', not of 'ripu'"));
   }
+}
+
+TEST(StrategyChoices, WhatIsAskedForHasASide) {
+  EXPECT_EQ(asked_side_px(config::Chosen("cover"), 64), 64);
+  EXPECT_EQ(asked_side_px(config::Chosen("entropy"), 8), 8);
+  EXPECT_EQ(asked_side_px(config::Chosen("ripu_pixel"), 8), 1);
+  EXPECT_EQ(asked_side_px(config::Chosen("image_random"), 8), std::nullopt);
 }
 
 SelectRequest request_for(std::int64_t pixels) {

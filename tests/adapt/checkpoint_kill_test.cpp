@@ -41,7 +41,6 @@ EngineOptions smallest() {
   o.train.batch_source = 1;
   o.selftrain.weight = 0;
   o.train.batch_target = 0;
-  o.acquisition.strategy = config::Chosen("random");
   o.acquisition.region_px = 8;
   o.guard.enabled = false;
   return o;
@@ -84,7 +83,7 @@ class CheckpointKill : public testing::Test {
     std::mt19937 random(seed);
     for (int turn = 0;; ++turn) {
       std::vector<RegionLabel> labels;
-      for (const auto& region : engine.propose({.pixels = 64, .regions = 1}, {}))
+      for (const auto& region : engine.propose(config::Chosen("random"), {.pixels = 64, .regions = 1}))
         labels.push_back(
             {region.frame_id, region.box_px,
              cv::Mat(region.box_px.size(), CV_8UC1, cv::Scalar(static_cast<double>(region.id % 19))),

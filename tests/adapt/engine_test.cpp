@@ -28,9 +28,12 @@ EngineOptions tiny() {
   o.train.optimiser = "adamw";
   o.train.rate = 0.002;
   o.train.head_rate_factor = 1;
-  o.acquisition.budget.share = 0.05;
   o.guard.min_pixels = 64;
   return o;
+}
+
+std::vector<Region> ask(Engine& engine, double share = 0.05) {
+  return engine.propose(config::Chosen("cover"), engine.budget({.share = share}));
 }
 
 /// By this process so far, from anything.
@@ -57,7 +60,7 @@ class EngineTest : public testing::Test {
   }
 
   void round(Engine& engine, int steps) const {
-    engine.merge(answer(engine.propose(engine.budget(), {})));
+    engine.merge(answer(ask(engine)));
     engine.train({steps});
     engine.judge();
   }
@@ -112,7 +115,7 @@ TEST_F(EngineTest, AResumedRunIsTheRun) {
     EXPECT_EQ(second.note(), "after round 1");
     EXPECT_EQ(second.step(), 2);
     EXPECT_EQ(second.labels().train_pixels, first.labels().train_pixels);
-    second.merge(answer(second.propose(second.budget(), {})));
+    second.merge(answer(ask(second)));
     second.train({1});
     second.save(folder_ / optimiser);
     Engine third = make(options);  // stopped in mid-training
@@ -134,7 +137,7 @@ TEST_F(EngineTest, WithoutLabelsTheLiveModelIsNotReplaced) {
 TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   Engine engine = make(tiny());
   engine.train({150});
-  engine.merge(answer(engine.propose(engine.budget(), {})));
+  engine.merge(answer(ask(engine)));
   const auto first = engine.judge();
   ASSERT_EQ(first.verdict, Verdict::promoted) << first.live_score << ' ' << first.candidate_score;
   const std::string good = weights_of(engine);
@@ -143,10 +146,9 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   harmful.train.rate = 1;  // blows the net up
   harmful.guard.tolerance = 0;
   harmful.guard.share = 0.5;  // enough regions that chance is small beside the harm
-  harmful.acquisition.budget.share = 0.5;
   Engine victim = make(harmful);
   victim.load_weights(folder_ / "good.safetensors");
-  victim.merge(answer(victim.propose(victim.budget(), {})));
+  victim.merge(answer(ask(victim, 0.5)));
   victim.train({5});
   const auto judged = victim.judge();
   EXPECT_EQ(judged.verdict, Verdict::rolled_back) << judged.live_score << ' ' << judged.candidate_score;
@@ -158,9 +160,9 @@ TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {
   Engine engine = make(tiny());
   std::map<std::string, cv::Mat> count;
   for (int i = 0; i < 3; ++i) {
-    const Budget budget = engine.budget();
+    const Budget budget = engine.budget({.share = 0.05});
     std::int64_t pixels = 0;
-    for (const auto& region : engine.propose(budget, {})) {
+    for (const auto& region : engine.propose(config::Chosen("cover"), budget)) {
       auto& map = count.try_emplace(region.frame_id, cv::Mat::zeros(64, 96, CV_8UC1)).first->second;
       EXPECT_EQ(cv::countNonZero(map(region.box_px)), 0);
       map(region.box_px).setTo(1);
@@ -179,7 +181,7 @@ TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {
 
 TEST_F(EngineTest, ALabelCountsOnce) {
   Engine engine = make(tiny());
-  const auto labels = answer(engine.propose(engine.budget(), {}));
+  const auto labels = answer(ask(engine));
   EXPECT_EQ(engine.merge(labels).regions, static_cast<int>(labels.size()));
   const auto totals = engine.labels();
   EXPECT_EQ(engine.merge(labels).regions, 0);
@@ -190,7 +192,7 @@ TEST_F(EngineTest, ARegionHasAnIdFromProposeToMerge) {
   Engine engine = make(tiny());
   std::uint64_t last = 0;
   for (int i = 0; i < 2; ++i)
-    for (const auto& region : engine.propose(engine.budget(), {})) {
+    for (const auto& region : ask(engine)) {
       EXPECT_EQ(region.id, ++last);
       ASSERT_TRUE(engine.asked(region.id));
       EXPECT_EQ(engine.asked(region.id)->box_px, region.box_px);
@@ -204,21 +206,21 @@ TEST_F(EngineTest, ARegionHasAnIdFromProposeToMerge) {
 
 TEST_F(EngineTest, RetiredRegionsTeachNothingAndTheNextChoiceIsAnother) {
   Engine engine = make(tiny());
-  engine.merge(answer(engine.propose(engine.budget(), {})));
+  engine.merge(answer(ask(engine)));
   const auto before = engine.labels();
   const auto last = engine.asked().back().id;
   EXPECT_EQ(engine.retire([](const std::string&) { return true; }, {}), static_cast<std::size_t>(last));
   EXPECT_TRUE(engine.asked().empty());
   EXPECT_EQ(engine.labels().train_pixels, before.train_pixels);
   EXPECT_EQ(engine.judge().verdict, Verdict::no_guard) << "judged on pictures that are gone";
-  EXPECT_EQ(engine.propose(engine.budget(), {}).front().id, last + 1);
+  EXPECT_EQ(ask(engine).front().id, last + 1);
 }
 
 TEST_F(EngineTest, RefusesWhatDoesNotFit) {
   EngineOptions options = tiny();
   options.label_space = "camvid11";
   Engine engine = make(options);
-  auto labels = answer(engine.propose(engine.budget(), {}));
+  auto labels = answer(ask(engine));
   ASSERT_FALSE(labels.empty());
   labels[0].label.setTo(14);  // a truck: not a class of camvid11
   try {
@@ -265,14 +267,14 @@ TEST_F(EngineTest, AMemoryOnTopOfAnOlderStateGoesOnAsTheRun) {
   options.guard.enabled = false;
   Engine whole = make(options);
   whole.train({2});
-  whole.merge(answer(whole.propose(whole.budget(), {})));
+  whole.merge(answer(ask(whole)));
   whole.train({3});
 
   Engine first = make(options);
   first.train({2});
   first.set_note("trained");
   first.save(folder_ / "state");
-  const auto chosen = first.propose(first.budget(), {});
+  const auto chosen = ask(first);
   first.set_note("asked");
   first.save_memory(folder_ / "state");
   first.merge(answer(chosen));
@@ -308,7 +310,7 @@ TEST_F(EngineTest, DamageToAMemoryOrToBothStatesLosesTheLeast) {
   ASSERT_TRUE(make(tiny()).load(state));
   engine.set_note("two");
   engine.save_memory(state);
-  engine.propose(engine.budget(), {});
+  ask(engine);
   engine.set_note("three");
   engine.save_memory(state);
   damage("memory_b.safetensors");

@@ -89,9 +89,12 @@ EngineOptions tiny(int images) {
   o.train.rate = 0.003;
   o.train.head_rate_factor = 1;
   o.train.batch_source = o.train.batch_target = o.selftrain.batch = images;
-  o.acquisition.budget.share = 0.05;
   o.guard.min_pixels = 64;
   return o;
+}
+
+std::vector<Region> ask(Engine& engine) {
+  return engine.propose(config::Chosen("cover"), engine.budget({.share = 0.05}));
 }
 
 class MemoryFaultTest : public testing::Test {
@@ -103,7 +106,7 @@ class MemoryFaultTest : public testing::Test {
   Engine labelled(const EngineOptions& options, FramePool& pool) {
     Engine engine(options, source_, pool, 5);
     std::vector<RegionLabel> labels;
-    for (const auto& region : engine.propose(engine.budget(), {}))
+    for (const auto& region : ask(engine))
       for (std::size_t i = 0; i < target_->size(); ++i)
         if (target_->id(i) == region.frame_id)
           labels.push_back({region.frame_id, region.box_px, target_->label(i)(region.box_px).clone()});
@@ -331,7 +334,7 @@ TEST_F(MemoryFaultTest, AMinuteWithoutAnyMemoryIsWaitedFor) {
     EXPECT_TRUE(report.out_of_memory);
     EXPECT_EQ(report.steps, 0);
     EXPECT_GE(report.memory_failures, options.train.max_bad_steps);
-    EXPECT_THROW(engine.propose(engine.budget(), {}), OutOfMemory);
+    EXPECT_THROW(ask(engine), OutOfMemory);
     EXPECT_THROW(engine.judge(), OutOfMemory);
     EXPECT_THROW(engine.live().view(image), OutOfMemory);
     EXPECT_THROW(engine.live().evaluate(*target_, {}), OutOfMemory);
@@ -345,7 +348,7 @@ TEST_F(MemoryFaultTest, AMinuteWithoutAnyMemoryIsWaitedFor) {
   const auto report = engine.train({20});
   EXPECT_EQ(report.steps, 20);
   EXPECT_EQ(report.memory_failures, 0);
-  const auto chosen = engine.propose(engine.budget(), {});
+  const auto chosen = ask(engine);
   EXPECT_FALSE(chosen.empty());
   EXPECT_EQ(chosen.front().id, static_cast<std::uint64_t>(asked) + 1);
   EXPECT_NO_THROW(engine.judge());
@@ -384,7 +387,7 @@ TEST_F(MemoryFaultTest, APictureWithoutMemoryIsTriedAgain) {
   }
   pool.fail_every = 1;
   EXPECT_THROW(engine.judge(), OutOfMemory);
-  EXPECT_THROW(engine.propose(engine.budget(), {}), OutOfMemory);
+  EXPECT_THROW(ask(engine), OutOfMemory);
   pool.fail_every = 0;
   EXPECT_EQ(engine.train({5}).steps, 5);
   expect_finite(engine);

@@ -7,6 +7,7 @@
 #include <opencv2/core.hpp>
 #include <set>
 
+#include "adapt/acquisition/cover.h"
 #include "adapt/engine.h"
 #include "adapt/model/segmentation_net.h"
 #include "config/check.h"
@@ -18,15 +19,24 @@ namespace fs = std::filesystem;
 
 constexpr int kSide = 16;
 
-EngineOptions tiny(const std::string& strategy) {
+EngineOptions tiny() {
   EngineOptions o;
   o.threads = 1;
   o.device = "cpu";
   o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
-  o.acquisition.strategy = config::Chosen(strategy);
   o.acquisition.region_px = kSide;
-  o.acquisition.budget = {.share = 0.2, .regions = 12, .pixels_per_frame = 3 * kSide * kSide};
   return o;
+}
+
+const BudgetOptions kBudget{.share = 0.2, .regions = 12, .pixels_per_frame = 3 * kSide * kSide};
+
+ProposeRequest request_of(const Engine& engine, const std::string& strategy,
+                          const BudgetOptions& budget = kBudget) {
+  return {.strategy = config::Chosen(strategy), .budget = engine.budget(budget)};
+}
+
+std::vector<Region> ask(Engine& engine, const std::string& strategy, const BudgetOptions& budget = kBudget) {
+  return engine.propose(request_of(engine, strategy, budget)).regions;
 }
 
 /// Frames come and go; how often each was read is counted.
@@ -73,12 +83,19 @@ void expect_same(const std::vector<Region>& a, const std::vector<Region>& b) {
 
 class ProposeTest : public testing::Test {
  protected:
-  ProposeRequest stopped_after(std::size_t frames, const Engine& engine) {
+  ProposeRequest stopped_after(std::size_t frames, const Engine& engine, const std::string& strategy) {
     stop_ = std::stop_source();
-    ProposeRequest request{.budget = engine.budget(), .stop = stop_.get_token(), .scratch = scratch()};
+    ProposeRequest request = kept(engine, strategy);
+    request.stop = stop_.get_token();
     request.progress = [this, frames](const ProposeProgress& progress) {
       if (progress.frames == frames) stop_.request_stop();
     };
+    return request;
+  }
+  /// With a scratch folder.
+  ProposeRequest kept(const Engine& engine, const std::string& strategy) const {
+    ProposeRequest request = request_of(engine, strategy);
+    request.scratch = scratch();
     return request;
   }
   fs::path scratch() const { return folder_ / "scan"; }
@@ -95,18 +112,18 @@ TEST_F(ProposeTest, AnInterruptedRoundGoesOnInTheNextProcessAndAsksTheSame) {
   for (const char* strategy : {"cover", "entropy", "ripu", "random"}) {
     SCOPED_TRACE(strategy);
     ShiftingPool calm(6);
-    Engine whole(tiny(strategy), nullptr, calm, 5);
-    const auto wanted = whole.propose(whole.budget(), {});
+    Engine whole(tiny(), nullptr, calm, 5);
+    const auto wanted = ask(whole, strategy);
     ASSERT_FALSE(wanted.empty());
 
     ShiftingPool pool(6);
-    Engine(tiny(strategy), nullptr, pool, 5).save(folder_ / strategy);
+    Engine(tiny(), nullptr, pool, 5).save(folder_ / strategy);
     ProposeReport report;
     report.stopped = true;
     for (std::size_t trip = 1; report.stopped; ++trip) {
-      Engine engine(tiny(strategy), nullptr, pool, 5);
+      Engine engine(tiny(), nullptr, pool, 5);
       ASSERT_TRUE(engine.load(folder_ / strategy));
-      report = engine.propose(stopped_after(trip, engine));
+      report = engine.propose(stopped_after(trip, engine, strategy));
       EXPECT_EQ(report.stopped, engine.asked().empty()) << "stopped, it changes nothing";
       pool.add();  // a frame that comes between two trips waits for the next round
       ASSERT_LE(trip, 10U);
@@ -123,11 +140,11 @@ TEST_F(ProposeTest, AFrameThatLeftIsNotAskedFor) {
   for (const char* strategy : {"cover", "entropy", "random"}) {
     SCOPED_TRACE(strategy);
     ShiftingPool pool(6);
-    Engine engine(tiny(strategy), nullptr, pool, 5);
-    ASSERT_TRUE(engine.propose(stopped_after(4, engine)).stopped);
+    Engine engine(tiny(), nullptr, pool, 5);
+    ASSERT_TRUE(engine.propose(stopped_after(4, engine, strategy)).stopped);
     pool.evict("f1");  // was looked at
     pool.evict("f5");  // was not
-    const auto report = engine.propose({.budget = engine.budget(), .scratch = scratch()});
+    const auto report = engine.propose(kept(engine, strategy));
     EXPECT_FALSE(report.regions.empty());
     for (const auto& region : report.regions) {
       EXPECT_NE(region.frame_id, "f1");
@@ -139,58 +156,67 @@ TEST_F(ProposeTest, AFrameThatLeftIsNotAskedFor) {
 TEST_F(ProposeTest, AnotherTeacherOrOtherOptionsBeginAnew) {
   ShiftingPool pool(5);
   const auto begin = [&] {
-    Engine engine(tiny("cover"), nullptr, pool, 5);
-    ASSERT_TRUE(engine.propose(stopped_after(3, engine)).stopped);
+    Engine engine(tiny(), nullptr, pool, 5);
+    ASSERT_TRUE(engine.propose(stopped_after(3, engine, "cover")).stopped);
     ASSERT_GT(scratch_files(), 1U);
   };
   begin();
-  auto options = tiny("cover");
+  auto options = tiny();
   options.acquisition.region_px = 8;
   Engine other_tiles(options, nullptr, pool, 5);
-  EXPECT_EQ(other_tiles.propose({.budget = other_tiles.budget(), .scratch = scratch()}).resumed_frames, 0);
+  EXPECT_EQ(other_tiles.propose(kept(other_tiles, "cover")).resumed_frames, 0);
   begin();
-  Engine other_net(tiny("cover"), nullptr, pool, 6);
-  EXPECT_EQ(other_net.propose({.budget = other_net.budget(), .scratch = scratch()}).resumed_frames, 0);
+  Engine other_net(tiny(), nullptr, pool, 6);
+  EXPECT_EQ(other_net.propose(kept(other_net, "cover")).resumed_frames, 0);
   begin();
-  Engine same(tiny("cover"), nullptr, pool, 5);
-  EXPECT_EQ(same.propose({.budget = same.budget(), .scratch = scratch()}).resumed_frames, 3);
-  EXPECT_EQ(same.propose({.budget = same.budget(), .scratch = scratch()}).resumed_frames, 0) << "a new round";
+  Engine other_strategy(tiny(), nullptr, pool, 5);
+  EXPECT_EQ(other_strategy.propose(kept(other_strategy, "entropy")).resumed_frames, 0);
+  begin();
+  Engine other_balance(tiny(), nullptr, pool, 5);
+  ProposeRequest balanced = kept(other_balance, "cover");
+  balanced.strategy = config::Chosen("cover", CoverOptions{.balance = 1});
+  EXPECT_EQ(other_balance.propose(balanced).resumed_frames, 0);
+  begin();
+  Engine same(tiny(), nullptr, pool, 5);
+  EXPECT_EQ(same.propose(kept(same, "cover")).resumed_frames, 3);
+  EXPECT_EQ(same.propose(kept(same, "cover")).resumed_frames, 0) << "a new round";
 }
 
 TEST_F(ProposeTest, ALowerBudgetCountsForTheRoundThatIsUnderWay) {
   ShiftingPool pool(6);
-  Engine engine(tiny("cover"), nullptr, pool, 5);
-  ASSERT_TRUE(engine.propose(stopped_after(4, engine)).stopped);
-  Budget less = engine.budget();
-  less.regions = 4;
-  EXPECT_EQ(engine.propose({.budget = less, .scratch = scratch()}).regions.size(), 4U);
+  Engine engine(tiny(), nullptr, pool, 5);
+  ASSERT_TRUE(engine.propose(stopped_after(4, engine, "cover")).stopped);
+  ProposeRequest less = kept(engine, "cover");
+  less.budget.regions = 4;
+  EXPECT_EQ(engine.propose(less).regions.size(), 4U);
 }
 
 TEST_F(ProposeTest, AScratchThatCannotBeWrittenIsSaidAndCostsNoRegion) {
   ShiftingPool pool(5);
-  Engine engine(tiny("cover"), nullptr, pool, 5), other(tiny("cover"), nullptr, pool, 5);
+  Engine engine(tiny(), nullptr, pool, 5), other(tiny(), nullptr, pool, 5);
   fs::create_directories(scratch() / "plan.json");  // in the way of the file
-  const auto report = engine.propose({.budget = engine.budget(), .scratch = scratch()});
+  const auto report = engine.propose(kept(engine, "cover"));
   EXPECT_THAT(report.scratch_problem, testing::HasSubstr("plan.json"));
-  expect_same(report.regions, other.propose(other.budget(), {}));
+  expect_same(report.regions, ask(other, "cover"));
 }
 
 TEST_F(ProposeTest, ARoundLooksAtNoMoreFramesThanItMay) {
   ShiftingPool pool(30);
-  auto options = tiny("entropy");
+  auto options = tiny();
   options.acquisition.max_frames = 8;
-  options.acquisition.budget = {.share = 0.03, .pixels_per_frame = 3 * kSide * kSide};
+  const BudgetOptions budget{.share = 0.03, .pixels_per_frame = 3 * kSide * kSide};
   auto engine = std::make_unique<Engine>(options, nullptr, pool, 5);
-  EXPECT_EQ(engine->budget().pixels, 1475) << "3 % of 8 frames of 96x64";
+  EXPECT_EQ(engine->budget(budget).pixels, 1475) << "3 % of 8 frames of 96x64";
   std::set<std::string> looked;
   for (int round = 0; round < 5; ++round) {
     pool.reads.clear();
     std::vector<std::size_t> steps;
-    const auto report =
-        engine->propose({.budget = engine->budget(), .progress = [&](const ProposeProgress& progress) {
-                           EXPECT_EQ(progress.all, 8U);
-                           steps.push_back(progress.frames);
-                         }});
+    ProposeRequest request = request_of(*engine, "entropy", budget);
+    request.progress = [&](const ProposeProgress& progress) {
+      EXPECT_EQ(progress.all, 8U);
+      steps.push_back(progress.frames);
+    };
+    const auto report = engine->propose(request);
     EXPECT_EQ(report.frames, 8U);
     EXPECT_EQ(pool.reads.size(), 8U);
     EXPECT_FALSE(steps.empty());
@@ -207,10 +233,8 @@ TEST_F(ProposeTest, TwentyLargeRegionsComeFromManyFramesWithTheirShareForTheGuar
   for (const char* strategy : {"cover", "ripu", "margin"}) {
     SCOPED_TRACE(strategy);
     ShiftingPool pool(10);
-    auto options = tiny(strategy);
-    options.acquisition.budget = {.regions = 20, .pixels_per_frame = 2 * kSide * kSide};
-    Engine engine(options, nullptr, pool, 5);
-    const auto regions = engine.propose(engine.budget(), {});
+    Engine engine(tiny(), nullptr, pool, 5);
+    const auto regions = ask(engine, strategy, {.regions = 20, .pixels_per_frame = 2 * kSide * kSide});
     EXPECT_EQ(regions.size(), 20U);
     std::map<std::string, int> of_frame;
     for (const auto& region : regions) ++of_frame[region.frame_id];
@@ -230,14 +254,13 @@ TEST_F(ProposeTest, TwentyLargeRegionsComeFromManyFramesWithTheirShareForTheGuar
 
 TEST_F(ProposeTest, RoundsOfOneRegionAskOneAndTheGuardsDoNotCountAsALook) {
   ShiftingPool pool(4);
-  auto options = tiny("entropy");
-  options.acquisition.budget.regions = 1;
+  auto options = tiny();
   options.acquisition.max_frames = 2;
   Engine engine(options, nullptr, pool, 5);
   std::vector<std::size_t> looked;
   for (int round = 0; round < 3; ++round) {
     pool.reads.clear();
-    EXPECT_EQ(engine.propose(engine.budget(), {}).size(), 1U) << round;
+    EXPECT_EQ(ask(engine, "entropy", {.regions = 1}).size(), 1U) << round;
     looked.push_back(pool.reads.size());
   }
   EXPECT_EQ(looked, (std::vector<std::size_t>{2, 0, 2})) << "the second region is the guard's";
@@ -247,18 +270,18 @@ TEST_F(ProposeTest, ALimitOfRegionsHoldsForTheGuardsAndTheOthersTogether) {
   for (const std::int64_t limit : {0, 1, 2, 5})
     for (const double share : {0.0, 0.15, 0.5, 0.9}) {
       ShiftingPool pool(4);
-      auto options = tiny("random");
+      auto options = tiny();
       options.guard.share = share;
       Engine engine(options, nullptr, pool, 5);
       for (int round = 0; round < 5; ++round)
-        EXPECT_EQ(engine.propose({.regions = limit}, {}).size(), static_cast<std::size_t>(limit))
+        EXPECT_EQ(ask(engine, "random", {.regions = limit}).size(), static_cast<std::size_t>(limit))
             << limit << ' ' << share << ' ' << round;
     }
 }
 
 TEST_F(ProposeTest, DescribesAFrameInTheLiveModelsFeatureSpace) {
   ShiftingPool pool(3);
-  auto options = tiny("cover");
+  auto options = tiny();
   options.guard.enabled = false;
   Engine engine(options, nullptr, pool, 5), same(options, nullptr, pool, 5), other(options, nullptr, pool, 6);
   const auto f0 = engine.live().describe(pool.image_rgb("f0"));
@@ -278,7 +301,7 @@ TEST_F(ProposeTest, DescribesAFrameInTheLiveModelsFeatureSpace) {
 
   const std::string before = engine.live().feature_space();
   std::vector<RegionLabel> labels;
-  for (const auto& region : engine.propose(engine.budget(), {})) {
+  for (const auto& region : ask(engine, "cover")) {
     RegionLabel label;
     label.frame_id = region.frame_id;
     label.box_px = region.box_px;

@@ -9,6 +9,7 @@
 
 #include "adapt/acquisition/frame_choice.h"
 #include "adapt/acquisition/region_budget.h"
+#include "config/check.h"
 #include "config/random.h"
 
 namespace driftloop::adapt {
@@ -33,6 +34,13 @@ TEST(BudgetOf, TheLeastHolds) {
   EXPECT_EQ(budget_of(more, kTenFrames, 1).pixels, 101) << "the share";
   more.share = 1;
   EXPECT_EQ(budget_of(more, kTenFrames, 1).pixels, 1001) << "the image";
+}
+
+TEST(BudgetOf, BytesAreRegionsByWhatOneTakes) {
+  EXPECT_EQ(budget_of({.bytes = 9999}, kTenFrames, 8, 2500.0).regions, 3);
+  EXPECT_EQ(budget_of({.bytes = 2499}, kTenFrames, 8, 2500.0).regions, 0) << "not one fits";
+  EXPECT_EQ(budget_of({.regions = 2, .bytes = 9999}, kTenFrames, 8, 2500.0).regions, 2);
+  EXPECT_THROW(budget_of({.bytes = 9999}, kTenFrames, 8), CheckError) << "who sends nothing cannot know";
 }
 
 TEST(BudgetOf, NoneOfAUnitIsNothing) {

@@ -81,6 +81,13 @@ TEST(Lists, MistakesInAnElementNameTheirPlace) {
   EXPECT_THAT(error_of("{[a]: 3}\n"), HasSubstr("plan.yaml:1:2: a key must be plain text"));
 }
 
+TEST(Keys, ThatAreNoMoreSayWhatToWriteInstead) {
+  EXPECT_THAT(error_of("speed: 3\n"), HasSubstr("plan.yaml:1:1: unknown key 'speed': it is called rate now"));
+  EXPECT_THAT(error_of("speeds: 3\n"), HasSubstr("unknown key 'speeds'; known here: title"))
+      << "it is no name";
+  EXPECT_THAT(error_of("", {"speed=3"}), HasSubstr("--set speed=3: unknown key 'speed': it is called rate"));
+}
+
 TEST(Parts, AreANameOrANameWithItsOptions) {
   EXPECT_EQ(plan_of("strategy: doubt").strategy.name(), "doubt");
   const Plan plan = plan_of("strategy: {name: doubt, measure: margin, floor: 0.5}");

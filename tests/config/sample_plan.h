@@ -72,6 +72,7 @@ inline void describe(Fields& f, Plan& o) {
   f.field("rate", o.rate, {}, "per second");
   f.chosen("strategy", o.strategy, choices_of(kParts), "how regions are chosen");
   f.list("rounds", o.rounds, "what is done when");
+  f.gone("speed", "it is called rate now, per second");
   f.chosen("losses", o.losses, choices_of(kParts), "terms of the sum");
 }
 

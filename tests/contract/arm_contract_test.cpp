@@ -19,11 +19,20 @@ std::string settings(const RunOptions& run) {
   return config::to_yaml(run, config::Comments::none);
 }
 
-/// The run whose learner has the arm's settings.
-RunOptions of_arm(const std::string& name) {
+/// Several strategies, one with options, and a warm-up that asks for nothing.
+RunOptions a_run() {
   RunOptions run;
-  run.engine = arm_options(run, name);
+  run.rounds = {{.times = 2, .steps = 30, .budget = {.regions = 0}},
+                {.times = 3,
+                 .steps = 40,
+                 .strategy = config::Chosen("cover", adapt::CoverOptions{.balance = 0.25}),
+                 .budget = {.share = 0.01}},
+                {.steps = 50, .strategy = config::Chosen("entropy"), .budget = {.regions = 7}}};
   return run;
+}
+
+RunOptions of_arm(const std::string& name) {
+  return arm_options(a_run(), name);
 }
 
 class ArmContract : public testing::TestWithParam<std::string> {};
@@ -49,42 +58,61 @@ TEST_P(ArmContract, ItsSettingsAreAllowedAndChangingThemTwiceChangesNothing) {
   ASSERT_NO_THROW(config::apply_text(settings(run), GetParam(), read));
   EXPECT_EQ(settings(read), settings(run));
   RunOptions twice = run;
-  arm_entry(GetParam()).change(twice.engine);
+  arm_entry(GetParam()).change(twice);
   EXPECT_EQ(settings(twice), settings(run));
 }
 
 TEST_P(ArmContract, DiffersFromEveryOtherArm) {
-  const auto all_of = [](const std::string& name) {
-    return (arm_entry(name).labels == Labels::asked ? "asks\n" : "asks nobody\n") + settings(of_arm(name));
-  };
   for (const ArmEntry& other : arm_table()) {
     if (other.name == GetParam()) continue;
-    EXPECT_NE(all_of(GetParam()), all_of(other.name)) << GetParam() << " is as " << other.name;
+    EXPECT_NE(settings(of_arm(GetParam())), settings(of_arm(other.name)))
+        << GetParam() << " is as " << other.name;
   }
 }
 
 TEST_P(ArmContract, AChoiceDiffersInItsStrategyAlone) {
   const ArmEntry& arm = arm_entry(GetParam());
   if (arm.role != Role::choice && arm.role != Role::chance) return;
-  EXPECT_EQ(arm.labels, Labels::asked);
-  RunOptions run = of_arm(GetParam());
-  EXPECT_EQ(run.engine.acquisition.strategy.name(), GetParam());
-  RunOptions plain;
+  RunOptions run = of_arm(GetParam()), plain = a_run();
   plain.engine.train.horizon_steps = run.engine.train.horizon_steps;
-  run.engine.acquisition.strategy = plain.engine.acquisition.strategy;
+  for (std::size_t i = 0; i < plain.rounds.size(); ++i) {
+    auto& own = run.rounds.at(i).strategy;
+    if (GetParam() != kPlanArm) {
+      EXPECT_EQ(own.name(), GetParam());
+    }
+    if (own.name() == "cover" && plain.rounds[i].strategy.name() == "cover") {
+      EXPECT_EQ(own.options<adapt::CoverOptions>().balance, 0.25) << "options that were set stay";
+    }
+    own = plain.rounds[i].strategy;
+  }
   EXPECT_EQ(settings(run), settings(plain));
 }
 
-TEST_P(ArmContract, KeepsTheOptionsOfTheRunsOwnStrategy) {
-  if (arm_entry(GetParam()).labels == Labels::none || GetParam() == "full") return;
-  RunOptions run;
-  const config::Chosen own("cover", adapt::CoverOptions{.balance = 0.25});
-  run.engine.acquisition.strategy = own;
-  const auto engine = arm_options(run, GetParam());
-  if (GetParam() == "cover") {
-    EXPECT_EQ(engine.acquisition.strategy.options<adapt::CoverOptions>().balance, 0.25);
-  } else {
-    EXPECT_EQ(engine.acquisition.strategy.name(), GetParam());
+TEST_P(ArmContract, TrainsInAsManyRoundsForAsManySteps) {
+  const RunOptions run = of_arm(GetParam());
+  for (int number = 1; round_at(a_run().rounds, number) != nullptr; ++number) {
+    ASSERT_NE(round_at(run.rounds, number), nullptr) << number;
+    EXPECT_EQ(round_at(run.rounds, number)->steps, round_at(a_run().rounds, number)->steps) << number;
+  }
+  EXPECT_EQ(rounds_of(run.rounds), 6);
+  EXPECT_EQ(run.engine.train.horizon_steps, 2 * 30 + 3 * 40 + 50);
+}
+
+TEST_P(ArmContract, AsksWhereItsRoleSays) {
+  const RunOptions run = of_arm(GetParam());
+  std::vector<int> asking;
+  for (int number = 1; const RoundOptions* round = round_at(run.rounds, number); ++number)
+    if (asks(*round)) asking.push_back(number);
+  switch (arm_entry(GetParam()).role) {
+    case Role::choice:
+    case Role::chance:
+      EXPECT_THAT(asking, testing::ElementsAre(3, 4, 5, 6)) << "the warm-up stays one";
+      break;
+    case Role::ceiling:
+      EXPECT_THAT(asking, testing::ElementsAre(1)) << "all at once, before anything is learnt";
+      break;
+    default:
+      EXPECT_THAT(asking, testing::IsEmpty());
   }
 }
 
@@ -111,12 +139,13 @@ TEST(ArmTable, WhatAVerdictComparesWithIsThereOnce) {
 }
 
 TEST(ArmTable, TheDefaultAndEveryPresetRunArmsOfTheTable) {
-  for (const auto& arm : RunOptions().arms) EXPECT_NO_THROW(arm_entry(arm));
+  EXPECT_NO_THROW(check_run(RunOptions(), {}));
   for (const auto& line : config::list_presets()) {
     const std::string preset = line.substr(0, line.find(':'));
     RunOptions run;
-    config::Layers(preset, "", {}).apply(run);
-    for (const auto& arm : run.arms) EXPECT_NO_THROW(arm_entry(arm)) << preset;
+    const auto places = config::Layers(preset, "", {}).apply(run);
+    EXPECT_NO_THROW(check_run(run, places)) << preset;
+    EXPECT_THAT(run.arms, testing::Contains(own_arm(run))) << preset << ": nothing to show pictures of";
   }
 }
 

@@ -247,13 +247,112 @@ TEST_F(LiveLoopTest, DamagedWeightsCostTrainingAndNotALabel) {
   }
   ASSERT_GT(damage(folder_ / "damaged" / "model", "state_"), 0);
   auto o = options("damaged");
-  o.loop.rounds = 2;
+  o.loop.rounds[0].times = 2;
   Vehicle vehicle(o);
   const Lab lab(vehicle, Answers::labels);
   const auto loop = vehicle.loop();
   EXPECT_EQ(loop->engine().labels().regions, kRegions) << "what was answered is still known";
   EXPECT_EQ(loop->run(), LiveLoop::End::rounds_done);
   EXPECT_EQ(vehicle.requests(), 2 * kRegions) << "nothing is asked twice";
+}
+
+/// Runs the loop until so many rounds are recorded.
+void run_rounds(Vehicle& vehicle, std::size_t rounds) {
+  std::jthread stopper([&](std::stop_token stop) {
+    News tick;
+    while (!stop.stop_requested() && read_rounds(vehicle.state.rounds()).size() < rounds)
+      tick.wait(stop, std::chrono::milliseconds(2));
+    vehicle.stop.request_stop();
+  });
+  EXPECT_EQ(vehicle.loop()->run(), LiveLoop::End::stopped);
+}
+
+std::vector<int> steps_of_rounds(const StateFolder& state) {
+  std::vector<int> steps;
+  for (const auto& line : read_rounds(state.rounds())) steps.push_back(nlohmann::json::parse(line)["steps"]);
+  return steps;
+}
+
+TEST_F(LiveLoopTest, RoundsOfTheListFollowEachOtherOverARestart) {
+  auto o = options("list");
+  o.loop.rounds.push_back(
+      {.times = std::nullopt, .steps = 5, .strategy = config::Chosen("entropy"), .budget = {.regions = 2}});
+  {
+    Vehicle vehicle(o);
+    const Lab lab(vehicle, Answers::labels);
+    run_rounds(vehicle, 2);
+    EXPECT_EQ(lab.strategies().at(1), std::set<std::string>{"random"});
+    EXPECT_EQ(lab.strategies().at(2), std::set<std::string>{"entropy"});
+  }
+  Vehicle vehicle(o);
+  const Lab lab(vehicle, Answers::labels);
+  run_rounds(vehicle, 4);
+  const auto steps = steps_of_rounds(vehicle.state);
+  ASSERT_GE(steps.size(), 4u) << "the last entry has no end";
+  EXPECT_EQ((std::vector<int>(steps.begin(), steps.begin() + 4)), (std::vector<int>{12, 17, 22, 27}));
+  const auto fourth = nlohmann::json::parse(read_rounds(vehicle.state.rounds())[3]);
+  EXPECT_EQ(fourth["asked_regions"], kRegions + 3 * 2);
+}
+
+TEST_F(LiveLoopTest, ARoundThatAsksForNothingGoesStraightToTraining) {
+  for (const bool before_labels : {true, false}) {
+    auto o = options(before_labels ? "warm" : "cold");
+    o.engine.selftrain.before_labels = before_labels;
+    o.loop.replay = "streetsim:game?frames=2&width=64&height=48";
+    o.loop.rounds.insert(o.loop.rounds.begin(), RoundOptions{.steps = 3, .budget = {.regions = 0}});
+    Vehicle vehicle(o);
+    const Lab lab(vehicle, Answers::labels);
+    ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+    EXPECT_EQ(vehicle.requests(), kRegions);
+    EXPECT_FALSE(lab.strategies().contains(1));
+    EXPECT_EQ(steps_of_rounds(vehicle.state), (before_labels ? std::vector{3, 15} : std::vector{0, 12}));
+  }
+}
+
+TEST_F(LiveLoopTest, AnEndlessListThatAsksForNothingWaits) {
+  auto o = options("silent");
+  o.loop.rounds = {{.times = std::nullopt, .budget = {.regions = 0}}};
+  Vehicle vehicle(o);
+  std::jthread stopper([&] {
+    News tick;
+    while (vehicle.status.line().find("nothing to learn from") == std::string::npos)
+      tick.wait({}, std::chrono::milliseconds(1));
+    vehicle.stop.request_stop();
+  });
+  EXPECT_EQ(vehicle.loop()->run(), LiveLoop::End::stopped);
+  EXPECT_THAT(read_rounds(vehicle.state.rounds()), testing::IsEmpty())
+      << "it went round without doing anything";
+}
+
+TEST_F(LiveLoopTest, AReloadBringsMoreRounds) {
+  auto o = options("more");
+  o.loop.at_end = "idle";
+  Vehicle vehicle(o);
+  const Lab lab(vehicle, Answers::labels);
+  std::jthread reloader([&] {
+    News tick;
+    while (vehicle.status.line().find("done") != 0) tick.wait({}, std::chrono::milliseconds(1));
+    auto pace = o.loop;
+    pace.rounds.push_back({.steps = 4, .budget = {.regions = 1}});
+    pace.at_end = "exit";
+    vehicle.pace.set(pace);
+    vehicle.news.tell();
+  });
+  ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+  EXPECT_EQ(steps_of_rounds(vehicle.state), (std::vector{12, 16}));
+  EXPECT_EQ(vehicle.requests(), kRegions + 1);
+}
+
+TEST_F(LiveLoopTest, ABudgetOfBytesIsOneOfRegions) {
+  auto o = options("bytes");
+  CodecOptions codec;
+  codec.context_px = o.loop.context_px;
+  const double region = expected_bytes(o.engine.acquisition.region_px, codec);
+  o.loop.rounds[0].budget = {.bytes = static_cast<std::int64_t>(3.5 * region)};
+  Vehicle vehicle(o);
+  const Lab lab(vehicle, Answers::labels);
+  ASSERT_EQ(vehicle.loop()->run(), LiveLoop::End::rounds_done);
+  EXPECT_EQ(vehicle.requests(), 3) << "before any was sent by what one is expected to take";
 }
 
 TEST_F(LiveLoopTest, StartsOnlyFromAModel) {

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "adapt/acquisition/cover.h"
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/layers.h"
@@ -100,25 +101,56 @@ TEST_F(LiveOptions, MistakesNameTheKeyAndTheRemedy) {
 }
 
 TEST_F(LiveOptions, UnknownKeyIsRefusedWithItsPlace) {
-  config::write_durably(folder_ / "d.yaml", "vehicle_id: car7\nloop:\n  step_per_round: 3\n");
+  config::write_durably(folder_ / "d.yaml", "vehicle_id: car7\nloop:\n  label_shar: 3\n");
   try {
     read_options(folder_ / "d.yaml", {});
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("d.yaml:3"));
-    EXPECT_THAT(error.what(), HasSubstr("steps_per_round"));
+    EXPECT_THAT(error.what(), HasSubstr("label_share"));
   }
+}
+
+TEST_F(LiveOptions, KeysThatWereHereOnceAreToldWhereTheyWent) {
+  for (const char* text :
+       {"loop:\n  steps_per_round: 3\n", "engine:\n  acquisition: {share_per_round: 0.1}\n"}) {
+    config::write_durably(folder_ / "d.yaml", text);
+    try {
+      read_options(folder_ / "d.yaml", {});
+      FAIL() << "accepted";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("d.yaml:2"));
+      EXPECT_THAT(error.what(), HasSubstr("as rounds: [{"));
+    }
+  }
+}
+
+TEST_F(LiveOptions, RoundsAreReadAndPrintedWhole) {
+  const auto o = read_options("", {"loop.rounds=[{times: 2, steps: 50, strategy: {name: cover, balance: "
+                                   "0.7}, budget: {share: 0.01, bytes: 9000}}, "
+                                   "{times: none}]",
+                                   "loop.rounds[1].budget.regions=20"});
+  ASSERT_EQ(o.loop.rounds.size(), 2U);
+  EXPECT_EQ(o.loop.rounds[0].strategy.options<adapt::CoverOptions>().balance, 0.7);
+  EXPECT_EQ(o.loop.rounds[0].budget.bytes, 9000);
+  EXPECT_EQ(o.loop.rounds[1].times, std::nullopt);
+  EXPECT_EQ(o.loop.rounds[1].budget.regions, 20);
+  config::write_durably(folder_ / "d.yaml", config::to_yaml(o));
+  EXPECT_EQ(config::to_yaml(read_options(folder_ / "d.yaml", {})), config::to_yaml(o));
 }
 
 TEST_F(LiveOptions, ReloadTakesThePaceAndNamesTheRest) {
   const auto running = good();
   auto fresh = running;
-  fresh.loop.steps_per_round = 7;
+  fresh.loop.rounds = {{.times = 3, .steps = 7},
+                       {.times = std::nullopt, .strategy = config::Chosen("cover")}};
   fresh.gate.min_sharpness = 1;
   fresh.engine.train.rate = 0.5;
   fresh.loop.replay = "streetsim:game";
   const auto reload = reload_options(running, fresh);
-  EXPECT_EQ(reload.options.loop.steps_per_round, 7);
+  ASSERT_EQ(reload.options.loop.rounds.size(), 2U);
+  EXPECT_EQ(reload.options.loop.rounds[0].steps, 7);
+  EXPECT_EQ(reload.options.loop.rounds[1].strategy.name(), "cover");
   EXPECT_EQ(reload.options.gate.min_sharpness, 1);
   EXPECT_EQ(reload.options.engine.train.rate, running.engine.train.rate);
   EXPECT_THAT(reload.needs_restart,

@@ -21,7 +21,10 @@ TEST(Place, ComesBackWhole) {
   place.round = 4;
   place.stage = Stage::train;
   place.pending = {{std::string(64, 'a'), 17, 3, 12.5}, {std::string(64, 'b'), 18, 4}};
+  place.strategy = "cover";
   place.asked_this_round = 9;
+  place.coded_regions = 31;
+  place.coded_bytes = 90'000;
   place.merged_row = 1'000'000'000'000;
   place.train_until = 800;
   place.bytes_sent = 5;

@@ -27,14 +27,11 @@ DaemonOptions tiny_options(const fs::path& state) {
   e.input.crop_height_px = 48;
   e.train.batch_target = 1;
   e.selftrain.batch = 1;
-  e.acquisition.strategy = config::Chosen("random");
   e.acquisition.region_px = 8;
-  e.acquisition.budget = {.pixels = kRegions * 64};
   e.guard.share = 0.34;
   e.guard.min_pixels = 64;
-  o.loop.rounds = 1;
+  o.loop.rounds = {{.times = 1, .steps = 12, .budget = {.pixels = kRegions * 64}}};
   o.loop.min_frames = 4;
-  o.loop.steps_per_round = 12;
   o.loop.save_every_s = 0;
   o.loop.at_end = "exit";
   o.loop.regions_per_day = o.loop.label_seconds_per_day = std::nullopt;
@@ -134,6 +131,10 @@ uplink::ArrivedLabel Lab::answer(const std::string& digest) {
     return {digest, uplink::encode(reply)};
   }
   frames_.insert(region.value->frame_name);
+  {
+    const std::lock_guard lock(mutex_);
+    strategies_[region.value->round].insert(region.value->strategy);
+  }
   const auto& box = region.value->box;
   cv::Mat mask(box.height, box.width, CV_8UC1);
   for (int x = 0; x < box.width; ++x) mask.col(x).setTo(box.x + x < region.value->frame_width / 2 ? 0 : 13);

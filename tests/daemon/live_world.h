@@ -2,7 +2,9 @@
 // and link.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -60,6 +62,11 @@ class Lab {
 
   /// Of the regions answered; to be read when the round is over.
   const std::set<std::string>& frames() const { return frames_; }
+  /// By which strategies the regions of each round were chosen.
+  std::map<int, std::set<std::string>> strategies() const {
+    const std::lock_guard lock(mutex_);
+    return strategies_;
+  }
   /// One region in so many is never answered; 0 = each is.
   void leave_out_one_in(int every) { leave_out_one_in_ = every; }
 
@@ -71,6 +78,8 @@ class Lab {
   Answers answers_;
   std::function<void()> before_first_;
   std::set<std::string> frames_;
+  mutable std::mutex mutex_;
+  std::map<int, std::set<std::string>> strategies_;
   std::atomic<int> leave_out_one_in_ = 0;
   int taken_ = 0;
   News pause_;

@@ -55,12 +55,10 @@ class Month : public testing::Test {
     DaemonOptions o = tiny_options(folder_ / "vehicle");
     o.loop = shipped.loop;
     o.loop.weights = start_weights(folder_.path()).string();
-    o.loop.steps_per_round = 4;
+    o.loop.rounds[0].steps = 4;
     o.loop.min_frames = 24;
     o.engine.acquisition = shipped.engine.acquisition;
     o.engine.acquisition.max_frames = 128;
-    o.engine.acquisition.strategy =
-        config::Chosen("random");  // nothing that grows depends on it, and a month has 120 rounds
     o.engine.guard.max_regions = 40;
     o.store.quota_bytes = 6'000'000;
     return o;

@@ -154,8 +154,18 @@ TEST_F(OptionsCheck, EachBadSettingIsNamedWithItsKey) {
       {"engine.guard.enabled", warn, "also a worse one", [](O& o) { o.engine.guard.enabled = false; }},
       {"engine.selftrain.before_labels", warn, "worse",
        [](O& o) { o.engine.selftrain.before_labels = true; }},
-      {"engine.acquisition.budget", warn, "nothing is learnt",
-       [](O& o) { o.engine.acquisition.budget = {.share = 0}; }},
+      {"loop.rounds", warn, "nothing is learnt", [](O& o) { o.loop.rounds[0].budget = {.share = 0}; }},
+      {"loop.rounds[0].budget", warn, "without training",
+       [](O& o) {
+         o.loop.rounds = {{.budget = {.regions = 0}}, {.times = std::nullopt}};
+       }},
+      {"loop.rounds[0].budget.bytes", warn, "one region takes about",
+       [](O& o) { o.loop.rounds[0].budget.bytes = 500; }},
+      {"loop.rounds", fail, "at least one round", [](O& o) { o.loop.rounds.clear(); }},
+      {"loop.rounds[0].times", fail, "other rounds follow",
+       [](O& o) {
+         o.loop.rounds = {{.times = std::nullopt}, {.times = 2}};
+       }},
   };
   for (const auto& bad : table) {
     DaemonOptions options = good();

@@ -134,6 +134,24 @@ TEST_F(Desk, CodesInTheOrderOfTheIdsWithOneLookAtEachFrame) {
   EXPECT_EQ(request.value->frame_name, "drive_000002");
 }
 
+TEST_F(Desk, MessagesSayWhatChoseThemAndTheirBytesAreCounted) {
+  RegionDesk desk = this->desk();
+  const double expected = desk.bytes_per_region();
+  EXPECT_GT(expected, 8 * 8);
+  place_.strategy = "ripu";
+  const std::vector<std::uint64_t> ids = {ask(0), ask(1)};
+  ASSERT_TRUE(desk.code(ids));
+  ASSERT_EQ(desk.queue(), StoreOutcome::done);
+  std::size_t bytes = 0;
+  for (const auto& pending : place_.pending) {
+    const auto payload = *outbox_.payload(pending.digest);
+    EXPECT_EQ(uplink::decode_region(payload).value->strategy, "ripu");
+    bytes += payload.size();
+  }
+  EXPECT_EQ(desk.bytes_per_region(), static_cast<double>(bytes) / 2);
+  EXPECT_EQ(this->desk().bytes_per_region(), desk.bytes_per_region()) << "the next process knows it, too";
+}
+
 TEST_F(Desk, ARegionOfAFrameThatIsGoneIsDropped) {
   RegionDesk desk = this->desk();
   const std::vector<std::uint64_t> ids = {ask(99), ask(1)};

@@ -62,7 +62,7 @@ TEST_F(BadLink, WrongKeysAreSaidAndNothingIsLost) {
   fs::remove(world.folder / "allow" / "car7.pub");
   fs::copy_file(world.folder / "other" / "other.pub", world.folder / "allow" / "other.pub");
   world.start_station();
-  const std::vector<std::string> one_round = {"loop.rounds=1", "loop.warmup_steps=2"};
+  const std::vector<std::string> one_round = {"loop.rounds[0].times=1", "loop.warmup_steps=2"};
 
   auto wrong = one_round;
   wrong.push_back("link.station_public_key=" + (world.folder / "other" / "other.pub").string());
@@ -93,7 +93,7 @@ TEST_F(BadLink, DamagedFramesAreSkippedAndDamagedLabelsRefusedEachCounted) {
   fs::remove(label(9));
   LoopWorld world(drive_);
   world.start_station();
-  world.start_vehicle({"loop.rounds=1", "loop.warmup_steps=2"});
+  world.start_vehicle({"loop.rounds[0].times=1", "loop.warmup_steps=2"});
   ASSERT_EQ(world.wait_for_vehicle(), 0) << world.logs();
   const auto camera = world.status().at("camera");
   EXPECT_EQ(camera.at("skipped"), 1) << camera;
@@ -144,7 +144,7 @@ TEST_F(BadLink, FullDiskOfTheVehicleWaitsForRoomAndGoesOn) {
   } unmount{world.vehicle_state};
   static_cast<void>(unmount);
   world.start_station();
-  world.start_vehicle({"loop.rounds=2", "loop.warmup_steps=2"});
+  world.start_vehicle({"loop.rounds[0].times=2", "loop.warmup_steps=2"});
   ASSERT_TRUE(eventually([&] { return !world.rounds().empty(); })) << world.logs();
   const fs::path filler = world.vehicle_state / "filler";
   const int fd = ::open(filler.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -162,7 +162,7 @@ TEST_F(BadLink, FullDiskOfTheVehicleWaitsForRoomAndGoesOn) {
   fs::remove(filler);
   if (early_end) {  // "stop and say so" is an answer too, for what cannot wait; the next start goes on
     EXPECT_EQ(*early_end, 1) << world.logs();
-    world.start_vehicle({"loop.rounds=2", "loop.warmup_steps=2"});
+    world.start_vehicle({"loop.rounds[0].times=2", "loop.warmup_steps=2"});
   }
   ASSERT_EQ(world.wait_for_vehicle(), 0) << world.logs();
   ASSERT_EQ(world.rounds().size(), 2u) << world.logs();

@@ -14,8 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-constexpr int kRounds = 2;
-constexpr int kStepsPerRound = 4;
+constexpr int kRounds = 3;
+constexpr int kSteps = 2 * 4 + 6;
 constexpr const char* kEval = "streetsim:street?frames=4&stride=40&seed=1001&width=96&height=64";
 
 // The smallest run that still has every stage; one thread, so that sums are made in one order.
@@ -25,7 +25,6 @@ const std::vector<std::string> kTiny = {"source=streetsim:game?frames=8&stride=4
                                         "start=\"\"",
                                         "warmup_rate=0",
                                         "warmup_steps=4",
-                                        "steps_per_round=4",
                                         "engine.device=cpu",
                                         "engine.threads=1",
                                         "engine.model.name=deeplabv3plus_r18",
@@ -38,8 +37,7 @@ const std::vector<std::string> kTiny = {"source=streetsim:game?frames=8&stride=4
                                         "engine.selftrain.weight=1",
                                         "engine.selftrain.batch=1",
                                         "engine.guard.enabled=true",
-                                        "engine.guard.min_pixels=64",
-                                        "engine.acquisition.budget.share=0.02"};
+                                        "engine.guard.min_pixels=64"};
 
 std::vector<std::string> with_sets(std::vector<std::string> command, std::vector<std::string> sets) {
   sets.insert(sets.begin(), kTiny.begin(), kTiny.end());
@@ -50,9 +48,10 @@ std::vector<std::string> with_sets(std::vector<std::string> command, std::vector
 class Bench : public testing::Test {
  protected:
   std::vector<std::string> command(const std::string& out) const {
-    return with_sets(
-        {kDriftloop, "bench", "streetsim", "--seed", "3", "--out", (folder_ / out).string()},
-        {"rounds=" + std::to_string(kRounds), "arms=[source_only, self_training, random, cover, full]"});
+    return with_sets({kDriftloop, "bench", "streetsim", "--seed", "3", "--out", (folder_ / out).string()},
+                     {"rounds=[{times: 2, steps: 4, strategy: cover, budget: {share: 0.02}}, "
+                      "{steps: 6, strategy: random, budget: {regions: 4}}]",
+                      "arms=[source_only, self_training, random, cover, full, plan]"});
   }
   nlohmann::json report(const std::string& out) const { return read_json(folder_ / out / "report.json"); }
 
@@ -139,7 +138,8 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
   EXPECT_THAT(calm.out, HasSubstr("report.html"));
 
   const auto report = this->report("killed");
-  expect_schema(report, {"source_only", "self_training", "random", "cover", "full"}, kRounds);
+  expect_schema(report, {"source_only", "self_training", "random", "cover", "full", "plan"}, kRounds);
+  EXPECT_EQ(report.at("strategy"), "plan") << "the rounds name two strategies";
   EXPECT_EQ(report.at("seed"), 3);
   EXPECT_EQ(numbers(report), numbers(this->report("calm"))) << "a run that was killed came to other numbers";
 
@@ -150,9 +150,18 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
   EXPECT_EQ(last("self_training").at("labelled_pixels"), 0);
   EXPECT_EQ(last("random").at("labelled_pixels"), last("cover").at("labelled_pixels"))
       << "not the same budget";
+  EXPECT_EQ(last("plan").at("labelled_pixels"), last("cover").at("labelled_pixels"));
   EXPECT_GT(last("cover").at("labelled_pixels"), 0);
+  const auto labelled = [&](const char* arm, int round) {
+    return arm_named(report, arm).at("rounds").at(static_cast<std::size_t>(round)).at("labelled_pixels");
+  };
+  EXPECT_GT(labelled("full", 1), 8 * 96 * 64 / 2) << "all in the first round";
+  EXPECT_EQ(labelled("full", 1), labelled("full", kRounds)) << "and nothing after it";
+  for (int round = 0; round < kRounds; ++round)
+    EXPECT_LT(labelled("plan", round), labelled("plan", round + 1)) << round;
+  EXPECT_FALSE(report.at("pictures").empty()) << "of the plan's own arm";
   for (const auto& arm : report.at("arms"))
-    EXPECT_EQ(arm.at("rounds").back().at("steps"), kRounds * kStepsPerRound) << arm.at("name");
+    EXPECT_EQ(arm.at("rounds").back().at("steps"), kSteps) << arm.at("name");
 
   const std::string page = config::read_file(folder_ / "killed" / "report.html");
   EXPECT_THAT(page, testing::Not(testing::ContainsRegex("(src|href)=\"https?:")));
@@ -160,7 +169,7 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
     for (const auto& panel : picture.at("panels"))
       EXPECT_TRUE(fs::exists(folder_ / "killed" / panel.at("file").get<std::string>()));
 
-  for (const char* arm : {"cover", "random"}) {
+  for (const char* arm : {"cover", "plan"}) {
     const fs::path json = folder_ / "eval.json",
                    weights = folder_ / "killed" / arm_named(report, arm).at("weights").get<std::string>();
     const Outcome eval =
@@ -182,7 +191,8 @@ class Demo : public testing::Test {
 TEST_F(Demo, RunsBothProgramsAndWritesItsReport) {
   const fs::path out = folder_ / "out";
   const Outcome demo = run(with_sets({kDriftloop, "demo", "--seed", "4", "--out", out.string()},
-                                     {"rounds=3", "arms=[source_only, random, cover]"}),
+                                     {"rounds=[{times: 3, steps: 5, strategy: cover, budget: {share: 0.02}}]",
+                                      "rounds[0].steps=4", "arms=[source_only, random, cover]"}),
                            folder_ / "run");
   ASSERT_EQ(demo.status, 0) << demo.all()
                             << (fs::exists(out / "live" / "driftloopd.log")
@@ -192,6 +202,7 @@ TEST_F(Demo, RunsBothProgramsAndWritesItsReport) {
   const auto report = read_json(out / "report.json");
   expect_schema(report, {"source_only", "random", "cover"}, 3);
   const auto& live = arm_named(report, "cover").at("rounds").back();
+  EXPECT_EQ(live.at("steps"), 3 * 4);
   EXPECT_GT(live.at("bytes_sent"), 0) << "the selected regions did not go over the link";
   EXPECT_EQ(live.at("labelled_pixels"), arm_named(report, "random").at("rounds").back().at("labelled_pixels"))
       << "not the same budget";

@@ -30,7 +30,7 @@ engine:
   train: {optimiser: adamw, rate: 0.002, head_rate_factor: 1, batch_source: 2, batch_target: 1}
   selftrain: {batch: 1}
   guard: {share: 0.25, min_pixels: 64}
-  acquisition: {strategy: cover, region_px: 4, budget: {regions: 64, pixels: 100000}}
+  acquisition: {region_px: 4}
 loop:
   save_every_s: 0
   at_end: exit
@@ -68,8 +68,9 @@ LoopWorld::LoopWorld(const fs::path& shared_drive)
                              << "\"}\nlink: {station_public_key: "
                              << (folder / "keys" / "station.pub").string()
                              << ", secret_key_file: " << (folder / "keys" / "car7.key").string() << "}"
-                             << kVehicleSettings << "  rounds: " << kRounds
-                             << "\n  steps_per_round: " << kStepsPerRound << "\n  min_frames: " << kFrames
+                             << kVehicleSettings << "  rounds: [{times: " << kRounds
+                             << ", steps: " << kStepsPerRound
+                             << ", strategy: cover, budget: {regions: 64}}]\n  min_frames: " << kFrames
                              << '\n';
 }
 

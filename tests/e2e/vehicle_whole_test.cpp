@@ -101,7 +101,7 @@ TEST_F(Whole, AKeyThatIsMendedIsTakenWithoutARestart) {
 
 TEST_F(Whole, RoundsThatAreDoneIdleAndAreNotDoneAgain) {
   world_.start_station();
-  world_.start_vehicle({"loop.rounds=1", "loop.at_end=idle"});
+  world_.start_vehicle({"loop.rounds[0].times=1", "loop.at_end=idle"});
   ASSERT_TRUE(eventually([&] { return phase() == "done" || !vehicle_lives(); })) << world_.logs();
   // Three looks of the loop later it is still there.
   EXPECT_FALSE(world_.vehicle->wait(std::chrono::milliseconds(1500))) << world_.logs();

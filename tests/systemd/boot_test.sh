@@ -66,14 +66,12 @@ s|quota_bytes: .*|quota_bytes: 50000000|
 s|ballast_bytes: .*|ballast_bytes: 0|
 s|device: auto.*|device: cpu\n  threads: 1\n  model: {width: 0.0625, output_stride: 16}\n  input: {crop_width_px: 64, crop_height_px: 48}\n  train: {optimiser: adamw, rate: 0.002, head_rate_factor: 1, batch_source: 2, batch_target: 1}\n  selftrain: {batch: 1}\n  guard: {share: 0.25, min_pixels: 64}|
 s|region_px: .*|region_px: 8|
-s|regions: 50|regions: 16|
-s|pixels_per_frame: .*|pixels: 100000|
+s|- {times: none, .*|- {times: none, steps: 12, budget: {regions: 16}}|
 s|regions_per_day: .*|regions_per_day: none|
 s|label_seconds_per_day: .*|label_seconds_per_day: none|
 s|# live_hook: .*|live_hook: cp "$DRIFTLOOP_LIVE/model.safetensors" /run/driftloop/ \&\& echo "round $DRIFTLOOP_ROUND copied"|
 s|replay: .*|replay: streetsim:game?frames=8\&width=96\&height=64|
-s|warmup_steps: .*|warmup_steps: 6|
-s|steps_per_round: .*|steps_per_round: 12\n  min_frames: 20\n  label_wait_s: 20|
+s|warmup_steps: .*|warmup_steps: 6\n  min_frames: 20\n  label_wait_s: 20|
 $agate: {min_sharpness: 0, min_difference: 0, min_brightness: 0, max_brightness: 255}
 END
   echo 's|folder: /srv/driftloop/truth|folder: /srv/driftloop/drive/labels|' >"$machine/root/station.sed"
@@ -144,7 +142,7 @@ check_running() {
 
 check_reload() {
   local start took
-  inside "sed -i 's/steps_per_round: .*/steps_per_round: 10/' /etc/driftloop/driftloopd.yaml"
+  inside "sed -i 's/steps: 12/steps: 10/' /etc/driftloop/driftloopd.yaml"
   start=$(now_ms)
   inside 'systemctl reload driftloopd'
   eventually "$kReload" "a reload was not heard within $kReload s" eval 'journal driftloopd | grep -q "settings read again"'
