@@ -17,6 +17,9 @@ void describe(config::Fields& f, InputOptions& o) {
   f.field("student_jitter", o.student_jitter, {0, 1},
           "the same on the student's view of unlabelled images; 0 = none");
   f.field("cache_mb", o.cache_mb, {0, 1 << 20}, "decoded images kept in memory, MiB");
+  f.field("workers", o.workers, {0, 256},
+          "threads that read and augment the images of the next steps while one is learned from: the batches "
+          "are the same for any number; 0 = the learner does it itself");
 }
 
 void describe(config::Fields& f, TrainOptions& o) {
@@ -67,6 +70,10 @@ void describe(config::Fields& f, TrainOptions& o) {
           "the teacher's weights are a mean of the student's: share that stays in each step");
   f.field("max_bad_steps", o.max_bad_steps, {0, 1'000'000},
           "steps with a non-finite loss (skipped and counted) before training gives up");
+  f.choice("precision", o.precision, {"float32", "bfloat16"},
+           "of the nets while they learn: bfloat16 halves their memory and is faster on GPUs from Ampere on "
+           "(Jetson Orin) and on CPUs with AMX, slower on other CPUs; weights, losses and judgement stay "
+           "float32");
 }
 
 void describe(config::Fields& f, ContrastOptions& o) {

@@ -21,6 +21,7 @@ struct InputOptions {
   double source_jitter = 0;
   double student_jitter = 0;
   int cache_mb = 1024;
+  int workers = 2;
 };
 void describe(config::Fields& f, InputOptions& o);
 
@@ -47,6 +48,7 @@ struct TrainOptions {
   double class_balance = 0;
   double ema_decay = 0.99;
   int max_bad_steps = 20;
+  std::string precision = "float32";
 };
 void describe(config::Fields& f, TrainOptions& o);
 

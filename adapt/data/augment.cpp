@@ -1,8 +1,8 @@
 #include "adapt/data/augment.h"
 
+#include <cmath>
 #include <opencv2/imgproc.hpp>
 
-#include "config/check.h"
 #include "config/label_space.h"
 
 namespace driftloop::adapt {
@@ -17,6 +17,17 @@ int crop_start(config::Random& random, int side, int crop, int point) {
     high = std::min(high, point);
   }
   return random.between(low, high);
+}
+
+/// The part of an image of `image_px` that lies under `part` when the image is resized to `resized_px`, to
+/// whole pixels: the view's scale is then off by less than a pixel of the image over the whole crop.
+cv::Rect in_pixels_of(cv::Size image_px, cv::Size resized_px, const cv::Rect& part) {
+  const double across = static_cast<double>(image_px.width) / resized_px.width,
+               down = static_cast<double>(image_px.height) / resized_px.height;
+  const cv::Point first(cvFloor(part.x * across), cvFloor(part.y * down));
+  const cv::Point end(std::min(image_px.width, cvCeil(part.br().x * across)),
+                      std::min(image_px.height, cvCeil(part.br().y * down)));
+  return {first, end};
 }
 
 View crop_around(const InputOptions& o, const View& view, config::Random& random, cv::Point2d point) {
@@ -35,14 +46,14 @@ View crop_around(const InputOptions& o, const View& view, config::Random& random
   const cv::Rect target(inside.x - x0, inside.y - y0, inside.width, inside.height);
   View cropped{
       cv::Mat(wanted.height, wanted.width, CV_8UC3, cv::Scalar(kMean[0], kMean[1], kMean[2])), {}, target};
-  cv::Mat resized;
+  // Cut out, then resized: a crop of a large image costs what the crop costs.
+  const cv::Rect cut = in_pixels_of(view.image_rgb.size(), size, inside);
   const bool shrinks = size.width < view.image_rgb.cols;
-  cv::resize(view.image_rgb, resized, size, 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
-  resized(inside).copyTo(cropped.image_rgb(target));
+  cv::resize(view.image_rgb(cut), cropped.image_rgb(target), inside.size(), 0, 0,
+             shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
   if (!view.label.empty()) {
     cropped.label = cv::Mat(wanted.height, wanted.width, CV_8UC1, cv::Scalar(config::kIgnore));
-    cv::resize(view.label, resized, size, 0, 0, cv::INTER_NEAREST);
-    resized(inside).copyTo(cropped.label(target));
+    cv::resize(view.label(cut), cropped.label(target), inside.size(), 0, 0, cv::INTER_NEAREST);
   }
   if (flip) {
     cv::flip(cropped.image_rgb, cropped.image_rgb, 1);
@@ -111,45 +122,6 @@ cv::Mat jitter(const cv::Mat& image_rgb, double strength, config::Random& random
   }
   real.convertTo(changed, CV_8UC3);
   return changed;
-}
-
-at::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb) {
-  DL_CHECK(!images_rgb.empty());
-  const int height = images_rgb[0].rows, width = images_rgb[0].cols;
-  auto batch = at::empty({static_cast<std::int64_t>(images_rgb.size()), height, width, 3}, at::kByte);
-  auto* out = batch.data_ptr<std::uint8_t>();
-  for (const cv::Mat& image : images_rgb) {
-    DL_CHECK(image.type() == CV_8UC3 && image.rows == height && image.cols == width, image.rows, image.cols);
-    image.copyTo(cv::Mat(height, width, CV_8UC3, out));
-    out += image.total() * image.elemSize();
-  }
-  return batch;
-}
-
-at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels) {
-  DL_CHECK(!labels.empty());
-  std::vector<at::Tensor> maps;
-  for (const cv::Mat& label : labels) {
-    DL_CHECK(label.type() == CV_8UC1 && label.isContinuous(), label.type());
-    maps.push_back(torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64));
-  }
-  return torch::stack(maps);
-}
-
-at::Tensor padding_to_tensor(const std::vector<cv::Rect>& contents_px, cv::Size crop) {
-  const cv::Rect whole({0, 0}, crop);
-  if (std::all_of(contents_px.begin(), contents_px.end(), [&](const auto& box) { return box == whole; }))
-    return {};
-  auto padding =
-      at::ones({static_cast<std::int64_t>(contents_px.size()), crop.height, crop.width}, at::kBool);
-  for (std::size_t i = 0; i < contents_px.size(); ++i) {
-    const cv::Rect& box = contents_px[i];
-    padding[static_cast<std::int64_t>(i)]
-        .narrow(0, box.y, box.height)
-        .narrow(1, box.x, box.width)
-        .fill_(false);
-  }
-  return padding;
 }
 
 }  // namespace driftloop::adapt

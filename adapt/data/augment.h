@@ -1,11 +1,10 @@
-// From images and label maps to what the net eats: random scale, flip, crop and colour changes;
-// normalisation.
+// From images and label maps to views of them: random scale, flip, crop and colour changes. No LibTorch in
+// this header.
 #pragma once
 #include <opencv2/core.hpp>
 
 #include "adapt/options.h"
 #include "adapt/preprocessing.h"
-#include "adapt/torch.h"
 #include "config/random.h"
 
 namespace driftloop::adapt {
@@ -32,11 +31,5 @@ View random_crop_on_label(const InputOptions& options, const View& view, config:
 
 /// Brightness, contrast, saturation, hue, blur, noise; `strength` 0..1, 0 = unchanged.
 cv::Mat jitter(const cv::Mat& image_rgb, double strength, config::Random& random);
-
-/// (N, H, W, 3) uint8, as SegmentationNet::normalised() takes it / (N, H, W) int64. All of one size.
-at::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb);
-at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels);
-/// (N, H, W) bool, true outside each image's content; undefined when there is no padding at all.
-at::Tensor padding_to_tensor(const std::vector<cv::Rect>& contents_px, cv::Size crop);
 
 }  // namespace driftloop::adapt

@@ -1,5 +1,9 @@
 #include "adapt/data/batch.h"
 
+#include <algorithm>
+
+#include "config/check.h"
+
 namespace driftloop::adapt {
 namespace {
 
@@ -33,6 +37,45 @@ CutImages cut_images_of(const CutImages& all, std::int64_t first_slot, std::int6
 }
 
 }  // namespace
+
+at::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb) {
+  DL_CHECK(!images_rgb.empty());
+  const int height = images_rgb[0].rows, width = images_rgb[0].cols;
+  auto batch = at::empty({static_cast<std::int64_t>(images_rgb.size()), height, width, 3}, at::kByte);
+  auto* out = batch.data_ptr<std::uint8_t>();
+  for (const cv::Mat& image : images_rgb) {
+    DL_CHECK(image.type() == CV_8UC3 && image.rows == height && image.cols == width, image.rows, image.cols);
+    image.copyTo(cv::Mat(height, width, CV_8UC3, out));
+    out += image.total() * image.elemSize();
+  }
+  return batch;
+}
+
+at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels) {
+  DL_CHECK(!labels.empty());
+  std::vector<at::Tensor> maps;
+  for (const cv::Mat& label : labels) {
+    DL_CHECK(label.type() == CV_8UC1 && label.isContinuous(), label.type());
+    maps.push_back(torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64));
+  }
+  return torch::stack(maps);
+}
+
+at::Tensor padding_to_tensor(const std::vector<cv::Rect>& contents_px, cv::Size crop) {
+  const cv::Rect whole({0, 0}, crop);
+  if (std::all_of(contents_px.begin(), contents_px.end(), [&](const auto& box) { return box == whole; }))
+    return {};
+  auto padding =
+      at::ones({static_cast<std::int64_t>(contents_px.size()), crop.height, crop.width}, at::kBool);
+  for (std::size_t i = 0; i < contents_px.size(); ++i) {
+    const cv::Rect& box = contents_px[i];
+    padding[static_cast<std::int64_t>(i)]
+        .narrow(0, box.y, box.height)
+        .narrow(1, box.x, box.width)
+        .fill_(false);
+  }
+  return padding;
+}
 
 std::vector<Batch> split(const Batch& batch, int parts) {
   if (parts == 1) return {batch};

@@ -1,5 +1,6 @@
 // What one training step eats.
 #pragma once
+#include <opencv2/core.hpp>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,12 @@ struct Batch {
   std::vector<std::string> unlabelled_id;  // their frames
   CutImages cut;
 };
+
+/// (N, H, W, 3) uint8, as SegmentationNet::normalised() takes it / (N, H, W) int64. All of one size.
+at::Tensor images_to_tensor(const std::vector<cv::Mat>& images_rgb);
+at::Tensor labels_to_tensor(const std::vector<cv::Mat>& labels);
+/// (N, H, W) bool, true outside each image's content; undefined when there is no padding at all.
+at::Tensor padding_to_tensor(const std::vector<cv::Rect>& contents_px, cv::Size crop);
 
 /// The batch in `parts` batches, of each part of it a share each (of few images some get none).
 std::vector<Batch> split(const Batch& batch, int parts);

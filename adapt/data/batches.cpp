@@ -1,43 +1,63 @@
 #include "adapt/data/batches.h"
 
+#include <array>
+
+#include "config/check.h"
 #include "config/label_space.h"
 
 namespace driftloop::adapt {
 namespace {
 
-constexpr int kTriesForAVanishedFrame = 8;
 constexpr int kGoodStepsBeforeMore = 200;  // then the batch is doubled: one failed step in 200 is cheap
-
-// Of a batch, for the seeds.
-enum Part : std::uint64_t { kSource, kTarget, kUnlabelled, kSourcePaste, kTargetPaste, kCut };
-
-constexpr double kPasteScaleMin = 0.1, kPasteScaleMax = 2;  // of an image to paste from: the paper's
+constexpr int kStepsAhead = 2;             // whose images are made while a step is learned from
+constexpr std::array kParts{Part::source, Part::target, Part::unlabelled};
 
 int images_of(int configured, double share) {
   return configured == 0 ? 0 : std::max(1, static_cast<int>(configured * share));
 }
 
-InputOptions to_paste_from(InputOptions input) {
-  input.scale_min = kPasteScaleMin;
-  input.scale_max = kPasteScaleMax;
-  return input;
+struct Labelled {
+  at::Tensor image, label, padding;
+  PasteImages paste;
+};
+
+/// `with_paste`: of samples without an image to paste from it is empty and ignored.
+Labelled tensors_of(const std::vector<Sample>& samples, cv::Size crop, bool with_paste) {
+  if (samples.empty()) return {};
+  std::vector<cv::Mat> images, labels, paste_images, paste_labels;
+  std::vector<cv::Rect> contents;
+  const View nothing{cv::Mat::zeros(crop, CV_8UC3), cv::Mat(crop, CV_8UC1, cv::Scalar(config::kIgnore)), {}};
+  for (const Sample& sample : samples) {
+    images.push_back(sample.view.image_rgb);
+    labels.push_back(sample.view.label);
+    contents.push_back(sample.view.content_px);
+    const View& paste = sample.paste ? *sample.paste : nothing;
+    paste_images.push_back(paste.image_rgb);
+    paste_labels.push_back(paste.label);
+  }
+  Labelled part{images_to_tensor(images), labels_to_tensor(labels), padding_to_tensor(contents, crop), {}};
+  if (with_paste) part.paste = {images_to_tensor(paste_images), labels_to_tensor(paste_labels)};
+  return part;
 }
 
-/// Collects views of one size as tensors.
-struct Views {
-  std::vector<cv::Mat> images, labels;
-  std::vector<cv::Rect> contents;
-
-  void add(const View& view) {
-    images.push_back(view.image_rgb);
-    labels.push_back(view.label);
-    contents.push_back(view.content_px);
-  }
-  void add_nothing(cv::Size size) {
-    add({cv::Mat::zeros(size, CV_8UC3), cv::Mat(size, CV_8UC1, cv::Scalar(config::kIgnore)), {}});
-  }
-  at::Tensor padding() const { return padding_to_tensor(contents, images[0].size()); }
+struct TwoViews {
+  at::Tensor weak, strong, padding;
 };
+
+TwoViews tensors_of(const std::vector<Sample>& samples, cv::Size crop) {
+  std::vector<cv::Mat> weak, strong;
+  std::vector<cv::Rect> contents;
+  for (const Sample& sample : samples) {
+    weak.push_back(sample.view.image_rgb);
+    strong.push_back(sample.strong);
+    contents.push_back(sample.view.content_px);
+  }
+  return {images_to_tensor(weak), images_to_tensor(strong), padding_to_tensor(contents, crop)};
+}
+
+cv::Size crop_of(const InputOptions& input) {
+  return {input.crop_width_px, input.crop_height_px};
+}
 
 }  // namespace
 
@@ -61,135 +81,73 @@ void BatchShare::count_good_step() {
 Batches::Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
                  const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed)
     : options_(options),
-      source_(source),
-      pool_(pool),
-      labels_(labels),
-      frames_(unlabelled == Unlabelled::drawn ? pool.frames() : std::vector<PoolFrame>()),
-      seed_(seed) {}
+      sampler_(options, source, pool, labels, unlabelled, seed),
+      loader_([this](const SampleKey& key) { return sampler_.draw(key); }, options.input.workers) {}
 
-std::optional<Batch> Batches::draw(std::int64_t step, double share, std::span<const CutWish> wishes) const {
-  const int times = options_.train.accumulate;
+int Batches::count(Part part, double share) const {
+  const auto& train = options_.train;
+  const int configured = part == Part::source   ? train.batch_source
+                         : part == Part::target ? train.batch_target
+                                                : options_.selftrain.batch;
+  return train.accumulate * images_of(configured, share);
+}
+
+void Batches::ask_ahead(std::int64_t step, double share) {
+  loader_.keep(step, step + kStepsAhead + 1);
+  for (std::int64_t ahead = step; ahead <= step + kStepsAhead; ++ahead)
+    for (const Part part : kParts)
+      for (int slot = 0; slot < count(part, share); ++slot) loader_.ask({ahead, part, slot});
+}
+
+/// Those that there are.
+std::vector<Sample> Batches::take(std::int64_t step, Part part, double share) {
+  std::vector<Sample> samples;
+  for (int slot = 0; slot < count(part, share); ++slot)
+    if (auto sample = loader_.take({step, part, slot})) samples.push_back(*std::move(sample));
+  return samples;
+}
+
+std::optional<Batch> Batches::draw(std::int64_t step, double share, std::span<const CutWish> wishes) {
+  ask_ahead(step, share);
+  const cv::Size crop = crop_of(options_.input);
+  const bool paste = options_.train.copy_paste > 0;
+  auto source = tensors_of(take(step, Part::source, share), crop, paste);
+  auto target = tensors_of(take(step, Part::target, share), crop, paste);
   Batch batch;
-  draw_source(batch, times * images_of(options_.train.batch_source, share), step);
-  draw_target(batch, times * images_of(options_.train.batch_target, share), step);
-  draw_unlabelled(batch, times * images_of(options_.selftrain.batch, share), step, wishes);
+  batch.source_image = source.image, batch.source_label = source.label;
+  batch.source_padding = source.padding, batch.source_paste = std::move(source.paste);
+  batch.target_image = target.image, batch.target_label = target.label;
+  batch.target_padding = target.padding, batch.target_paste = std::move(target.paste);
+  add_unlabelled(batch, step, share, wishes);
   if (!batch.source_image.defined() && !batch.target_image.defined()) return std::nullopt;
-  if (times == 1) repeat_a_lone_image(batch);
+  if (options_.train.accumulate == 1) repeat_a_lone_image(batch);
   return batch;
 }
 
-View Batches::source_view(std::size_t index, const InputOptions& input, config::Random& random) const {
-  const auto [image, label] = labelled_image(*source_, index);
-  View view = random_crop(input, {image, label}, random);
-  view.image_rgb = jitter(view.image_rgb, input.source_jitter, random);
-  view.label = config::map_labels(view.label, config::label_space(options_.label_space).fold);
-  return view;
-}
-
-void Batches::draw_source(Batch& batch, int count, std::int64_t step) const {
-  if (!source_ || count == 0) return;
-  Views views, paste;
-  for (int i = 0; i < count; ++i) {
-    config::Random random(config::mixed_seed(seed_, step, kSource, i));
-    const std::size_t index = random.below(source_->size());
-    views.add(source_view(index, options_.input, random));
-    config::Random of_paste(config::mixed_seed(seed_, step, kSourcePaste, i));
-    if (source_->size() > 1 && of_paste.chance(options_.train.copy_paste)) {
-      const std::size_t other = (index + 1 + of_paste.below(source_->size() - 1)) % source_->size();
-      paste.add(source_view(other, to_paste_from(options_.input), of_paste));
-    } else {
-      paste.add_nothing(crop());
-    }
-  }
-  batch.source_image = images_to_tensor(views.images);
-  batch.source_label = labels_to_tensor(views.labels);
-  batch.source_padding = views.padding();
-  if (options_.train.copy_paste > 0)
-    batch.source_paste = {images_to_tensor(paste.images), labels_to_tensor(paste.labels)};
-}
-
-/// Nothing when the frame has gone.
-std::optional<View> Batches::target_view(const std::string& name, const InputOptions& input,
-                                         config::Random& random) const {
-  const cv::Mat image = pool_.image_rgb(name);
-  if (image.empty()) return std::nullopt;
-  View view = random_crop_on_label(input, {image, labels_.label(name, Purpose::train)}, random);
-  view.image_rgb = jitter(view.image_rgb, input.student_jitter, random);
-  return view;
-}
-
-void Batches::draw_target(Batch& batch, int count, std::int64_t step) const {
-  const auto& names = labels_.frames(Purpose::train);
-  Views views, paste;
-  for (int i = 0; i < count && !names.empty(); ++i) {
-    config::Random random(config::mixed_seed(seed_, step, kTarget, i));
-    for (int attempt = 0; attempt < kTriesForAVanishedFrame; ++attempt) {
-      const std::size_t index = random.below(names.size());
-      const auto view = target_view(names[index], options_.input, random);
-      if (!view) continue;
-      views.add(*view);
-      config::Random of_paste(config::mixed_seed(seed_, step, kTargetPaste, i));
-      std::optional<View> other;
-      if (names.size() > 1 && of_paste.chance(options_.train.copy_paste))
-        other = target_view(names[(index + 1 + of_paste.below(names.size() - 1)) % names.size()],
-                            to_paste_from(options_.input), of_paste);
-      if (other)
-        paste.add(*other);
-      else
-        paste.add_nothing(crop());
-      break;
-    }
-  }
-  if (views.images.empty()) return;
-  batch.target_image = images_to_tensor(views.images);
-  batch.target_label = labels_to_tensor(views.labels);
-  batch.target_padding = views.padding();
-  if (options_.train.copy_paste > 0)
-    batch.target_paste = {images_to_tensor(paste.images), labels_to_tensor(paste.labels)};
-}
-
-bool Batches::draw_views(const std::string& frame_id, config::Random& random, UnlabelledViews& views) const {
-  const cv::Mat image = pool_.image_rgb(frame_id);
-  if (image.empty()) return false;
-  const View view = random_crop(options_.input, {image, {}}, random);
-  views.weak.push_back(view.image_rgb);
-  views.strong.push_back(jitter(view.image_rgb, options_.input.student_jitter, random));
-  views.contents.push_back(view.content_px);
-  return true;
-}
-
-void Batches::draw_unlabelled(Batch& batch, int count, std::int64_t step,
-                              std::span<const CutWish> wishes) const {
-  UnlabelledViews views, cut;
-  for (int i = 0; i < count && !frames_.empty(); ++i) {
-    config::Random random(config::mixed_seed(seed_, step, kUnlabelled, i));
-    for (int attempt = 0; attempt < kTriesForAVanishedFrame; ++attempt) {
-      const std::string& id = frames_[random.below(frames_.size())].id;
-      if (!draw_views(id, random, views)) continue;
-      batch.unlabelled_id.push_back(id);
-      break;
-    }
-  }
-  if (views.weak.empty()) return;
-  batch.weak_image = images_to_tensor(views.weak);
-  batch.strong_image = images_to_tensor(views.strong);
-  batch.unlabelled_padding = padding_to_tensor(views.contents, crop());
-  for (std::size_t i = 0; i < views.weak.size() && i < wishes.size(); ++i) {
+void Batches::add_unlabelled(Batch& batch, std::int64_t step, double share, std::span<const CutWish> wishes) {
+  const auto samples = take(step, Part::unlabelled, share);
+  if (samples.empty()) return;
+  const cv::Size crop = crop_of(options_.input);
+  auto views = tensors_of(samples, crop);
+  batch.weak_image = views.weak, batch.strong_image = views.strong, batch.unlabelled_padding = views.padding;
+  for (const Sample& sample : samples) batch.unlabelled_id.push_back(sample.frame_id);
+  std::vector<Sample> cuts;
+  for (std::size_t i = 0; i < samples.size() && i < wishes.size(); ++i) {
     const CutWish& wish = wishes[i];
     if (wish.frame_id.empty()) continue;
-    config::Random random(config::mixed_seed(seed_, step, kCut, i));
-    if (!draw_views(wish.frame_id, random, cut)) {
+    auto cut = sampler_.cut(step, static_cast<int>(i), wish.frame_id);
+    if (!cut) {
       batch.cut.vanished.push_back(wish.frame_id);
       continue;
     }
+    cuts.push_back(*std::move(cut));
     batch.cut.frame_id.push_back(wish.frame_id);
     batch.cut.slot.push_back(static_cast<int>(i));
     batch.cut.class_id.push_back(wish.class_id);
   }
-  if (cut.weak.empty()) return;
-  batch.cut.weak_image = images_to_tensor(cut.weak);
-  batch.cut.strong_image = images_to_tensor(cut.strong);
-  batch.cut.padding = padding_to_tensor(cut.contents, crop());
+  if (cuts.empty()) return;
+  views = tensors_of(cuts, crop);
+  batch.cut.weak_image = views.weak, batch.cut.strong_image = views.strong, batch.cut.padding = views.padding;
 }
 
 }  // namespace driftloop::adapt

@@ -3,17 +3,14 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
-#include "adapt/data/augment.h"
 #include "adapt/data/batch.h"
-#include "adapt/data/dataset.h"
-#include "adapt/data/frame_pool.h"
-#include "adapt/data/target_labels.h"
+#include "adapt/data/loader.h"
+#include "adapt/data/sampler.h"
 #include "adapt/selftrain/class_bank.h"
 
 namespace driftloop::adapt {
-
-enum class Unlabelled { none, drawn };
 
 /// How much of the configured batch the memory allows: halved when it runs out, doubled again when it has
 /// held for a while.
@@ -33,36 +30,25 @@ class BatchShare {
 
 class Batches {
  public:
-  /// `source` may be null. Everything referred to outlives this object. Each image of a batch has randomness
-  /// of its own, from (seed, step, place in the batch).
+  /// As Sampler. With input.workers the next steps' images are made while one is learned from; what a batch
+  /// holds does not depend on that.
   Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
           const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed);
 
   /// Nothing when there is nothing to learn from. Each part has `share` of its configured images, at least
-  /// one, times train.accumulate. `wishes`: for each unlabelled image what it is to be mixed from.
-  std::optional<Batch> draw(std::int64_t step, double share = 1, std::span<const CutWish> wishes = {}) const;
+  /// one, times train.accumulate. `wishes`: for each unlabelled image what it is to be mixed from. The labels
+  /// may not change as long as this object lives.
+  std::optional<Batch> draw(std::int64_t step, double share = 1, std::span<const CutWish> wishes = {});
 
  private:
-  struct UnlabelledViews {
-    std::vector<cv::Mat> weak, strong;
-    std::vector<cv::Rect> contents;
-  };
-  cv::Size crop() const { return {options_.input.crop_width_px, options_.input.crop_height_px}; }
-  View source_view(std::size_t index, const InputOptions& input, config::Random& random) const;
-  std::optional<View> target_view(const std::string& name, const InputOptions& input,
-                                  config::Random& random) const;
-  /// False when the frame has gone.
-  bool draw_views(const std::string& frame_id, config::Random& random, UnlabelledViews& views) const;
-  void draw_source(Batch& batch, int count, std::int64_t step) const;
-  void draw_target(Batch& batch, int count, std::int64_t step) const;
-  void draw_unlabelled(Batch& batch, int count, std::int64_t step, std::span<const CutWish> wishes) const;
+  int count(Part part, double share) const;
+  void ask_ahead(std::int64_t step, double share);
+  std::vector<Sample> take(std::int64_t step, Part part, double share);
+  void add_unlabelled(Batch& batch, std::int64_t step, double share, std::span<const CutWish> wishes);
 
   const EngineOptions& options_;
-  const Dataset* source_;
-  const FramePool& pool_;
-  const TargetLabels& labels_;
-  std::vector<PoolFrame> frames_;
-  std::uint64_t seed_;
+  Sampler sampler_;
+  Loader loader_;
 };
 
 }  // namespace driftloop::adapt

@@ -13,6 +13,7 @@
 
 namespace driftloop::adapt {
 
+/// Its members may be called by several threads at once.
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -23,6 +24,8 @@ class Dataset {
   virtual std::string group(std::size_t index) const = 0;
   /// Where the image and its label come from, for messages.
   virtual std::string where(std::size_t index) const { return id(index); }
+  /// Of the image and its label. Throws Error as image_rgb() does, but need not read all of it.
+  virtual cv::Size size_px(std::size_t index) const { return image_rgb(index).size(); }
   /// 8UC3 RGB. Throws Error when the file cannot be read.
   virtual cv::Mat image_rgb(std::size_t index) const = 0;
   /// 8UC1 trainIds (config/label_space.h), 255 = ignored. Throws Error naming the file when it cannot be read

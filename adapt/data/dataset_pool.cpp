@@ -10,7 +10,7 @@ class DatasetPool : public FramePool {
  public:
   explicit DatasetPool(std::shared_ptr<const Dataset> dataset) : dataset_(std::move(dataset)) {
     for (std::size_t i = 0; i < dataset_->size(); ++i) {
-      frames_.push_back({dataset_->id(i), dataset_->group(i), dataset_->image_rgb(i).size()});
+      frames_.push_back({dataset_->id(i), dataset_->group(i), dataset_->size_px(i)});
       index_[dataset_->id(i)] = i;
     }
   }

@@ -1,4 +1,5 @@
 #include <array>
+#include <mutex>
 #include <span>
 
 #include "adapt/data/dataset.h"
@@ -47,6 +48,7 @@ class Cached : public Dataset {
   const std::string& id(std::size_t index) const override { return inner_->id(index); }
   std::string group(std::size_t index) const override { return inner_->group(index); }
   std::string where(std::size_t index) const override { return inner_->where(index); }
+  cv::Size size_px(std::size_t index) const override { return inner_->size_px(index); }
   cv::Mat image_rgb(std::size_t index) const override {
     return keep(images_.at(index), [&] { return inner_->image_rgb(index); });
   }
@@ -57,15 +59,20 @@ class Cached : public Dataset {
  private:
   template <class Load>
   cv::Mat keep(cv::Mat& kept, const Load& load) const {
-    if (!kept.empty()) return kept;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (!kept.empty()) return kept;
+    }
     cv::Mat fresh = load();
     const std::size_t bytes = fresh.total() * fresh.elemSize();
-    if (bytes > left_) return fresh;
+    const std::scoped_lock lock(mutex_);
+    if (!kept.empty() || bytes > left_) return fresh;
     left_ -= bytes;
     return kept = fresh;
   }
 
   std::unique_ptr<Dataset> inner_;
+  mutable std::mutex mutex_;
   mutable std::size_t left_;
   mutable std::vector<cv::Mat> images_, labels_;
 };

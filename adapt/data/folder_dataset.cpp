@@ -37,6 +37,11 @@ class FolderDataset : public Dataset {
     return entries_.at(index).image.string() + " with " + entries_.at(index).label.string();
   }
 
+  cv::Size size_px(std::size_t index) const override {
+    const auto stated = stated_size_px(entries_.at(index).image);
+    return stated ? *stated : image_rgb(index).size();
+  }
+
   cv::Mat image_rgb(std::size_t index) const override { return read_image_rgb(entries_.at(index).image); }
 
   cv::Mat label(std::size_t index) const override {

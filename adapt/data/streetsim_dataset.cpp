@@ -1,7 +1,9 @@
 #include "adapt/data/streetsim_dataset.h"
 
+#include <array>
 #include <charconv>
 #include <cstdio>
+#include <mutex>
 
 #include "adapt/data/streetsim/streetsim.h"
 #include "config/check.h"
@@ -65,25 +67,34 @@ class StreetsimDataset : public Dataset {
   std::size_t size() const override { return ids_.size(); }
   const std::string& id(std::size_t index) const override { return ids_.at(index); }
   std::string group(std::size_t) const override { return settings_.scene.look; }
+  cv::Size size_px(std::size_t) const override { return {settings_.scene.width, settings_.scene.height}; }
   cv::Mat image_rgb(std::size_t index) const override { return rendered(index).image_rgb; }
   cv::Mat label(std::size_t index) const override { return rendered(index).label; }
 
  private:
-  /// An image and its label are asked for one after the other: the last frame is kept.
-  const StreetFrame& rendered(std::size_t index) const {
+  /// An image and its label are asked for one after the other, by several threads: the last frames are kept.
+  StreetFrame rendered(std::size_t index) const {
     DL_CHECK(index < ids_.size(), index, ids_.size());
-    if (index != last_index_) {
-      last_ = scene_.frame(static_cast<std::int64_t>(index) * settings_.stride);
-      last_index_ = index;
+    Kept& kept = kept_[index % kept_.size()];
+    {
+      const std::scoped_lock lock(mutex_);
+      if (kept.index == index) return kept.frame;
     }
-    return last_;
+    const StreetFrame frame = scene_.frame(static_cast<std::int64_t>(index) * settings_.stride);
+    const std::scoped_lock lock(mutex_);
+    kept = {index, frame};
+    return frame;
   }
 
+  struct Kept {
+    std::size_t index = static_cast<std::size_t>(-1);
+    StreetFrame frame;
+  };
   Settings settings_;
   Streetsim scene_;
   std::vector<std::string> ids_;
-  mutable std::size_t last_index_ = static_cast<std::size_t>(-1);
-  mutable StreetFrame last_;
+  mutable std::mutex mutex_;
+  mutable std::array<Kept, 8> kept_;
 };
 
 }  // namespace

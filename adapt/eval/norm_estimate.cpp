@@ -1,6 +1,7 @@
 #include "adapt/eval/norm_estimate.h"
 
 #include "adapt/data/augment.h"
+#include "adapt/data/batch.h"
 #include "adapt/model/norm.h"
 #include "config/random.h"
 

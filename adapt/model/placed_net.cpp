@@ -1,6 +1,7 @@
 #include "adapt/model/placed_net.h"
 
 #include "adapt/data/augment.h"
+#include "adapt/data/batch.h"
 #include "adapt/model/weights.h"
 #include "adapt/out_of_memory.h"
 #include "config/check.h"

@@ -95,7 +95,8 @@ class LiveLoop {
 
   LiveParts parts_;
   std::stop_token stop_;
-  StorePool pool_;
+  StorePool store_pool_;
+  adapt::CachedPool pool_;
   adapt::Engine engine_;
   bool has_model_ = false;
   Place place_;

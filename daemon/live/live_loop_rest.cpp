@@ -36,8 +36,8 @@ void LiveLoop::describe_one() {
   const auto start = Clock::now();
   const std::string space = engine_.live().feature_space();
   for (const auto& id : parts_.store.without_feature(space, 1)) {
-    const cv::Mat image = pool_.image_rgb(id);
-    if (image.empty()) continue;  // evicted meanwhile
+    const cv::Mat image = store_pool_.image_rgb(id);  // each once: not for the cache
+    if (image.empty()) continue;                      // evicted meanwhile
     try {
       parts_.store.set_feature(id, engine_.live().describe(image), space);
     } catch (const adapt::OutOfMemory&) {

@@ -17,10 +17,14 @@ namespace {
 
 constexpr std::chrono::seconds kHookPatience{60};
 
+/// Of the replay and of the stored frames, each.
+std::size_t cache_bytes(const DaemonOptions& options) {
+  return (static_cast<std::size_t>(options.engine.input.cache_mb) << 20) / 2;
+}
+
 std::shared_ptr<const adapt::Dataset> open_replay(const DaemonOptions& options) {
   if (options.loop.replay.empty()) return nullptr;
-  const auto cache_bytes = static_cast<std::size_t>(options.engine.input.cache_mb) << 20;
-  return adapt::cached(adapt::open_dataset(options.loop.replay, ""), cache_bytes);
+  return adapt::cached(adapt::open_dataset(options.loop.replay, ""), cache_bytes(options));
 }
 
 }  // namespace
@@ -28,7 +32,8 @@ std::shared_ptr<const adapt::Dataset> open_replay(const DaemonOptions& options) 
 LiveLoop::LiveLoop(const LiveParts& parts, std::stop_token stop)
     : parts_(parts),
       stop_(std::move(stop)),
-      pool_(parts.store, [&health = parts.health] { health.progress(Owner::adapt); }),
+      store_pool_(parts.store, [&health = parts.health] { health.progress(Owner::adapt); }),
+      pool_(store_pool_, cache_bytes(parts.options)),
       engine_(parts.options.engine, open_replay(parts.options), pool_,
               static_cast<std::uint64_t>(parts.options.seed)),
       desk_(desk_parts(), place_),

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "adapt/data/augment.h"
+#include "adapt/data/frame_pool.h"
 #include "adapt/data/image_file.h"
 #include "config/check.h"
 #include "tests/support/temp_folder.h"
@@ -114,6 +115,70 @@ TEST(ImageFileTest, OtherFormatsAreLeftToTheirReader) {
   EXPECT_TRUE(jpeg_is_whole("\x89PNG"));
 }
 
+TEST(ImageFileTest, TheHeadSaysTheSize) {
+  const test::TempFolder folder;
+  const cv::Mat picture(37, 91, CV_8UC3, cv::Scalar(9, 99, 200));
+  std::vector<std::uint8_t> bytes;
+  const auto written = [&](std::string name, std::string_view data) {
+    std::ofstream(folder.path() / name, std::ios::binary) << data;
+    return folder.path() / name;
+  };
+  const auto text = [&] { return std::string(bytes.begin(), bytes.end()); };
+  for (const int progressive : {0, 1}) {
+    ASSERT_TRUE(cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_PROGRESSIVE, progressive}));
+    EXPECT_EQ(stated_size_px(written("a.jpg", text())), picture.size());
+  }
+  std::string turned = text();
+  turned.insert(2, std::string("\xFF\xE1\x00\x08", 4) + "Exif\0\0");  // a camera may have been held upright
+  EXPECT_EQ(stated_size_px(written("b.jpg", turned)), std::nullopt);
+  const std::string jpeg = text();
+  ASSERT_TRUE(cv::imencode(".png", picture, bytes));
+  EXPECT_EQ(stated_size_px(written("a.png", text())), picture.size());
+  for (const std::string& whole : {jpeg, text()})
+    for (std::size_t length = 0; length < std::min<std::size_t>(whole.size(), 700); ++length) {
+      const auto size = stated_size_px(written("cut", std::string_view(whole).substr(0, length)));
+      ASSERT_TRUE(!size || *size == picture.size()) << length;
+    }
+  EXPECT_EQ(stated_size_px(written("a.txt", "no picture")), std::nullopt);
+  EXPECT_THROW(stated_size_px(folder.path() / "none.png"), Error);
+}
+
+TEST_F(FolderTest, SizesNeedNoDecoding) {
+  const auto data = open_dataset("folder:" + folder_.path().string(), "train");
+  EXPECT_EQ(data->size_px(0), cv::Size(50, 40));
+  EXPECT_EQ(data->size_px(0), data->image_rgb(0).size());
+}
+
+TEST(CachedPoolTest, KeepsWhatWasAskedForLastAndForgetsWhatIsGone) {
+  class Counting : public FramePool {
+   public:
+    std::vector<PoolFrame> frames() const override { return frames_; }
+    cv::Mat image_rgb(const std::string& id) const override {
+      ++reads;
+      return there(id) ? cv::Mat(10, 20, CV_8UC3, cv::Scalar(7)) : cv::Mat();
+    }
+    bool there(const std::string& id) const {
+      return std::any_of(frames_.begin(), frames_.end(), [&](const auto& f) { return f.id == id; });
+    }
+    std::vector<PoolFrame> frames_{{"a", "", {20, 10}}, {"b", "", {20, 10}}, {"c", "", {20, 10}}};
+    mutable int reads = 0;
+  };
+  Counting inner;
+  const CachedPool pool(inner, 2 * 600);  // two of the three
+  const auto reads = [&](std::initializer_list<const char*> ids) {
+    inner.reads = 0;
+    for (const char* id : ids) EXPECT_EQ(pool.image_rgb(id).at<cv::Vec3b>(9, 19)[0], 7);
+    return inner.reads;
+  };
+  EXPECT_EQ(reads({"a", "b", "a", "b", "a"}), 2);
+  EXPECT_EQ(reads({"c", "a", "c"}), 1) << "b was asked for before a";
+  EXPECT_EQ(reads({"b"}), 1);
+  inner.frames_.erase(inner.frames_.begin());
+  EXPECT_EQ(pool.frames().size(), 2U);
+  EXPECT_TRUE(pool.image_rgb("a").empty());
+  EXPECT_EQ(reads({"b", "c", "b", "c"}), 0);
+}
+
 TEST(DatasetTableTest, EveryKindSaysHowItIsWritten) {
   for (const auto& line : dataset_kinds()) {
     const std::string name = line.substr(0, line.find(':'));
@@ -152,6 +217,35 @@ TEST(AugmentTest, ACropOnALabelHoldsOne) {
   view.label(cv::Rect(250, 20, 8, 8)).setTo(3);
   for (int i = 0; i < 100; ++i)
     EXPECT_GT(cv::countNonZero(random_crop_on_label(options, view, random).label == 3), 0);
+}
+
+/// What is cut out before it is resized is what was resized before it was cut out, but for the border and
+/// the rounding of the scale.
+TEST(AugmentTest, ACropShowsTheSamePlaceInPictureAndLabel) {
+  InputOptions options;
+  options.crop_width_px = 120;
+  options.crop_height_px = 90;
+  options.work_long_side_px = 240;
+  View view{cv::Mat(360, 480, CV_8UC3), cv::Mat(360, 480, CV_8UC1)};
+  for (int y = 0; y < 360; ++y)
+    for (int x = 0; x < 480; ++x) {
+      const auto stripe = static_cast<std::uint8_t>(x / 40 + y / 40);
+      view.label.at<std::uint8_t>(y, x) = stripe;
+      view.image_rgb.at<cv::Vec3b>(y, x) = cv::Vec3b(static_cast<std::uint8_t>(stripe * 12), 0, 0);
+    }
+  config::Random random(3);
+  for (int i = 0; i < 50; ++i) {
+    const View crop = random_crop(options, view, random);
+    int inside = 0, apart = 0;
+    for (int y = 0; y < 90; ++y)
+      for (int x = 0; x < 120; ++x) {
+        const int label = crop.label.at<std::uint8_t>(y, x);
+        if (label == config::kIgnore) continue;
+        ++inside;
+        apart += std::abs(label * 12 - crop.image_rgb.at<cv::Vec3b>(y, x)[0]) > 8;
+      }
+    EXPECT_LT(apart, 0.2 * inside) << "only at the stripes' borders, where the picture is a mean";
+  }
 }
 
 TEST(AugmentTest, WorkingSizeKeepsTheAspect) {

@@ -18,7 +18,7 @@ class BatchesTest : public testing::Test {
     return o;
   }
   Batch draw(const EngineOptions& o, std::int64_t step, std::span<const CutWish> wishes = {}) const {
-    const Batches batches(o, source_.get(), *pool_, labels_, Unlabelled::drawn, 5);
+    Batches batches(o, source_.get(), *pool_, labels_, Unlabelled::drawn, 5);
     return *batches.draw(step, 1, wishes);
   }
   std::shared_ptr<const Dataset> source_ =

@@ -348,7 +348,7 @@ TEST_F(BatchesTest, AWishForAFrameThatIsGoneIsNamed) {
   };
   const EngineOptions o = options();
   const Gone pool(*pool_);
-  const Batches batches(o, source_.get(), pool, labels_, Unlabelled::drawn, 5);
+  Batches batches(o, source_.get(), pool, labels_, Unlabelled::drawn, 5);
   const Batch batch = *batches.draw(0, 1, wishes), without = *batches.draw(0);
   EXPECT_EQ(batch.cut.vanished, std::vector<std::string>{"no such frame"});
   EXPECT_EQ(batch.cut.slot, std::vector<int>{1});

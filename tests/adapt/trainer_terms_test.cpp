@@ -1,5 +1,6 @@
 // A step with the terms and settings that are off by default: frozen parts, accumulated gradients, contrast,
 // and everything at once, stopped and resumed.
+#include <ATen/autocast_mode.h>
 #include <gmock/gmock.h>
 
 #include "adapt/train/trainer.h"
@@ -37,6 +38,33 @@ double difference(SegmentationNet& a, SegmentationNet& b) {
   for (std::size_t i = 0; i < a.parameters().size(); ++i)
     worst = std::max(worst, (a.parameters()[i] - b.parameters()[i]).abs().max().item<double>());
   return worst;
+}
+
+/// For every net that a car may run: 16 bits change the loss and the step by their rounding and no more.
+TEST(PrecisionTest, BFloat16IsTheSameStepButForItsRounding) {
+  for (const std::string name : {"deeplabv3plus_r18", "efficientnet_lite0"}) {
+    ModelSpec spec = small_net(0);
+    spec.net.name = name;
+    spec.net.width = 0.25;
+    auto options = plain_sgd();
+    Trainer whole(spec, options, {}, torch::kCPU, 1);
+    options.precision = "bfloat16";
+    Trainer half(spec, options, {}, torch::kCPU, 1);
+    const auto before = torch::nn::utils::parameters_to_vector(whole.student().parameters()).clone();
+    config::Random random(1);
+    const double exact = whole.step(labelled_batch(4), random).total;
+    const double rounded = half.step(labelled_batch(4), random).total;
+    EXPECT_NE(exact, rounded) << name << ": nothing was done in 16 bits";
+    EXPECT_NEAR(rounded, exact, 0.02 * exact) << name;
+    const auto moved = [&](Trainer& trainer) {
+      return torch::nn::utils::parameters_to_vector(trainer.student().parameters()) - before;
+    };
+    EXPECT_GT(torch::cosine_similarity(moved(whole), moved(half), 0).item<double>(), 0.98) << name;
+    for (const auto& parameter : half.student().parameters())
+      EXPECT_EQ(parameter.scalar_type(), torch::kFloat) << name;
+    EXPECT_EQ(half.teacher()->net().precision(), Precision::float32) << "what is judged and published";
+    EXPECT_FALSE(at::autocast::is_autocast_enabled(at::kCPU));
+  }
 }
 
 TEST(AccumulateTest, IsOneStepOfTheLargerBatchWhereTheStatisticsAreFrozen) {

@@ -134,14 +134,15 @@ void loader(benchmark::State& state, const StepCase& c) {
                    .scale_min = 1,
                    .scale_max = 1.25,
                    .source_jitter = 0.5,
-                   .student_jitter = 0.3};
+                   .student_jitter = 0.3,
+                   .workers = 0};
   options.train.batch_source = static_cast<int>(c.source);
   options.selftrain.batch = static_cast<int>(c.target);
   const std::shared_ptr<const Dataset> source =
       cached(open_dataset("streetsim:game?frames=16&stride=40&width=240&height=180", ""), 1 << 30);
   const auto pool = make_dataset_pool(source);
   const TargetLabels labels;
-  const Batches batches(options, source.get(), *pool, labels, Unlabelled::drawn, 1);
+  Batches batches(options, source.get(), *pool, labels, Unlabelled::drawn, 1);
   for (std::size_t i = 0; i < source->size(); ++i) labelled_image(*source, i);
   std::int64_t step = 0;
   for (auto _ : state) benchmark::DoNotOptimize(batches.draw(step++));
