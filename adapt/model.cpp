@@ -87,10 +87,7 @@ FrameView Model::view(const cv::Mat& image_rgb) const {
 }
 
 Evaluation Model::evaluate(const Dataset& dataset, std::stop_token stop) const {
-  return needing_memory("evaluate", net_->device(), [&] {
-    return summarise(confusion_over(*net_, dataset, stop), spec().label_space,
-                     static_cast<std::int64_t>(dataset.size()));
-  });
+  return needing_memory("evaluate", net_->device(), [&] { return adapt::evaluate(*net_, dataset, stop); });
 }
 
 std::vector<float> Model::describe(const cv::Mat& image_rgb) const {

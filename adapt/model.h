@@ -22,6 +22,7 @@ struct Evaluation {
   std::vector<std::pair<std::string, double>>
       class_iou;  // scored classes in order; NaN where a class does not occur
   std::int64_t images = 0;
+  double seconds = 0;  // that the net took for all of them, from a decoded image to its labels
 };
 
 /// One frame seen by a model, for pictures.

@@ -1,5 +1,7 @@
 #include "daemon/round_record.h"
 
+#include <sys/resource.h>
+
 #include <nlohmann/json.hpp>
 
 #include "config/check.h"
@@ -21,6 +23,8 @@ RoundRecord record_of(int round, const adapt::Engine& engine, const adapt::Judge
   record.live_score = judged.live_score;
   record.candidate_score = judged.candidate_score;
   record.guard_pixels = judged.guard_pixels;
+  rusage used{};
+  if (getrusage(RUSAGE_SELF, &used) == 0) record.memory_bytes = std::int64_t{used.ru_maxrss} << 10;
   return record;
 }
 
@@ -39,17 +43,22 @@ std::string encode_record(const RoundRecord& r) {
                         {"candidate_score", r.candidate_score},
                         {"guard_pixels", r.guard_pixels},
                         {"seconds", r.seconds},
-                        {"weights", r.weights}}
+                        {"weights", r.weights},
+                        {"memory_bytes", r.memory_bytes}}
       .dump();
 }
 
 RoundRecord decode_record(const std::string& line) {
   try {
     const auto j = nlohmann::json::parse(line);
-    return {j.at("round"),         j.at("steps"),      j.at("labelled_pixels"), j.at("regions"),
-            j.at("asked_regions"), j.at("frames"),     j.at("bytes_sent"),      j.at("bytes_received"),
-            j.at("verdict"),       j.at("guard_note"), j.at("live_score"),      j.at("candidate_score"),
-            j.at("guard_pixels"),  j.at("seconds"),    j.at("weights")};
+    return {j.at("round"),           j.at("steps"),
+            j.at("labelled_pixels"), j.at("regions"),
+            j.at("asked_regions"),   j.at("frames"),
+            j.at("bytes_sent"),      j.at("bytes_received"),
+            j.at("verdict"),         j.at("guard_note"),
+            j.at("live_score"),      j.at("candidate_score"),
+            j.at("guard_pixels"),    j.at("seconds"),
+            j.at("weights"),         j.value("memory_bytes", std::int64_t{0})};
   } catch (const nlohmann::json::exception& error) {
     throw Error("not the record of a round: " + std::string(error.what()) + ": " + line.substr(0, 80));
   }
@@ -64,6 +73,7 @@ Round report_round(const RoundRecord& record) {
   round.bytes_sent = record.bytes_sent;
   round.steps = record.steps;
   round.seconds = record.seconds;
+  round.memory_bytes = record.memory_bytes;
   if (record.guard_pixels > 0) {  // else nothing was compared
     round.guard = guard_of(record.verdict);
     round.guard_note = record.guard_note;

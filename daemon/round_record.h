@@ -26,6 +26,7 @@ struct RoundRecord {
   std::int64_t guard_pixels = 0;
   std::map<std::string, double> seconds;  // stage -> wall time
   std::string weights;                    // of the live model after it, relative to the state; "" = not kept
+  std::int64_t memory_bytes = 0;          // of this process at most
   bool operator==(const RoundRecord&) const = default;
 };
 

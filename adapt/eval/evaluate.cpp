@@ -1,7 +1,9 @@
 #include "adapt/eval/evaluate.h"
 
+#include <chrono>
 #include <opencv2/core.hpp>
 
+#include "adapt/eval/confusion.h"
 #include "config/check.h"
 #include "config/label_space.h"
 
@@ -18,21 +20,20 @@ void count(Confusion& confusion, const cv::Mat& prediction, const cv::Mat& label
 
 }  // namespace
 
-Confusion confusion_over(const PlacedNet& net, const Dataset& dataset, std::stop_token stop) {
-  const auto& fold = config::label_space(net.spec().label_space).fold;
+Evaluation evaluate(const PlacedNet& net, const Dataset& dataset, std::stop_token stop) {
+  using Clock = std::chrono::steady_clock;
+  const auto& space = config::label_space(net.spec().label_space);
   Confusion confusion(config::kClasses);
-  for (std::size_t i = 0; i < dataset.size() && !stop.stop_requested(); ++i) {
-    const auto [image, label] = labelled_image(dataset, i);
-    count(confusion, net.label(image), config::map_labels(label, fold));
-  }
-  return confusion;
-}
-
-Evaluation summarise(const Confusion& confusion, const std::string& label_space, std::int64_t images) {
-  const auto& space = config::label_space(label_space);
   Evaluation evaluation;
+  for (; evaluation.images < static_cast<std::int64_t>(dataset.size()) && !stop.stop_requested();
+       ++evaluation.images) {
+    const auto [image, label] = labelled_image(dataset, static_cast<std::size_t>(evaluation.images));
+    const auto start = Clock::now();
+    const cv::Mat seen = net.label(image);
+    evaluation.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    count(confusion, seen, config::map_labels(label, space.fold));
+  }
   evaluation.miou = confusion.miou(space.scored);
-  evaluation.images = images;
   for (int id : space.scored)
     evaluation.class_iou.emplace_back(config::class_names()[static_cast<std::size_t>(id)], confusion.iou(id));
   return evaluation;

@@ -1,5 +1,8 @@
+#include <ATen/autocast_mode.h>
+
 #include <array>
 #include <functional>
+#include <optional>
 
 #include "adapt/model/deeplabv3plus.h"
 #include "adapt/model/edge_net.h"
@@ -38,6 +41,31 @@ constexpr std::array<config::NameEntry<Factory>, 8> kModels = {{
     {"deeplabv3plus_r152", "DeepLabV3+ on ResNet-152", deeplab<true, 3, 8, 36, 3>},
 }};
 
+/// While it lives, this thread's convolutions and matrix products are done in bfloat16.
+class Autocast {
+ public:
+  explicit Autocast(at::DeviceType device)
+      : device_(device),
+        enabled_(at::autocast::is_autocast_enabled(device)),
+        type_(at::autocast::get_autocast_dtype(device)) {
+    at::autocast::increment_nesting();
+    at::autocast::set_autocast_enabled(device_, true);
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+  }
+  ~Autocast() {
+    at::autocast::set_autocast_dtype(device_, type_);
+    at::autocast::set_autocast_enabled(device_, enabled_);
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();  // weights in 16 bits
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  at::DeviceType device_;
+  bool enabled_;
+  at::ScalarType type_;
+};
+
 }  // namespace
 
 void describe(config::Fields& f, ModelOptions& o) {
@@ -53,9 +81,11 @@ NetOutput SegmentationNet::run(const at::Tensor& image_nchw, Outputs outputs) {
   DL_CHECK(image_nchw.dim() == 4 && image_nchw.size(1) == 3, image_nchw.sizes());
   DL_CHECK(image_nchw.size(2) >= kLeastSidePx && image_nchw.size(3) >= kLeastSidePx, image_nchw.sizes());
   // Channels last saves the kernels their reorders; what leaves is dense again, as everyone else expects it.
+  std::optional<Autocast> autocast;
+  if (precision_ == Precision::bfloat16) autocast.emplace(image_nchw.device().type());
   NetOutput out = do_run(image_nchw.contiguous(at::MemoryFormat::ChannelsLast), outputs);
   for (auto* part : {&out.logits_nchw, &out.aux_nchw, &out.features_ndhw, &out.representation_nchw})
-    if (part->defined()) *part = part->contiguous();
+    if (part->defined()) *part = part->to(at::kFloat).contiguous();
   return out;
 }
 

@@ -30,6 +30,9 @@ struct NetOutput {
   at::Tensor representation_nchw;  // (N, 256 x width, h, w): undefined unless asked for
 };
 
+/// Of a forward pass and of its way back; weights and what leaves the net are float in both.
+enum class Precision { float32, bfloat16 };
+
 /// How pixels (0..255, RGB) become a net's input: (pixel - mean) / std.
 struct Normalisation {
   std::array<float, 3> mean;
@@ -40,6 +43,11 @@ class SegmentationNet : public torch::nn::Module {
  public:
   /// `image_nchw`: float (N, 3, H, W), normalised, H and W at least kLeastSidePx.
   NetOutput run(const at::Tensor& image_nchw, Outputs outputs);
+  /// From now on; a net begins with float32. bfloat16: convolutions and matrix products in 16 bits
+  /// (LibTorch's autocast), fast on GPUs from Ampere on and on CPUs that have such instructions, slow on
+  /// others.
+  void set_precision(Precision precision) { precision_ = precision; }
+  Precision precision() const { return precision_; }
   /// (N, H, W, 3) uint8 RGB, any device -> the net's input: float (N, 3, H, W), channels last, same device.
   at::Tensor normalised(const at::Tensor& image_nhwc) const;
 
@@ -52,6 +60,8 @@ class SegmentationNet : public torch::nn::Module {
 
  private:
   virtual NetOutput do_run(const at::Tensor& image_nchw, Outputs outputs) = 0;
+
+  Precision precision_ = Precision::float32;
 };
 
 /// Builds the net that `options.name` names, with `classes` logits and fresh weights from LibTorch's current

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <map>
 
 #include "adapt/model/weights.h"
 #include "config/check.h"
@@ -18,7 +19,7 @@ std::string key_of(const std::string& parameter, const char* slot) {
 
 /// The slots of one group that have a gradient, as the fused kernels take them.
 struct Lists {
-  std::vector<at::Tensor> parameter, gradient, first, second;
+  std::vector<at::Tensor> parameter, gradient, first, second, step;
 };
 
 }  // namespace
@@ -29,7 +30,7 @@ Optimiser::Optimiser(SegmentationNet& net, const TrainOptions& options) : option
   for (const auto& item : net.named_parameters()) {
     const bool in_backbone = std::any_of(backbone.begin(), backbone.end(),
                                          [&](const auto& one) { return one.is_same(item.value()); });
-    groups_[in_backbone ? 0 : 1].slots.push_back({item.key(), item.value(), {}, {}});
+    groups_[in_backbone ? 0 : 1].slots.push_back({item.key(), item.value(), {}, {}, 0});
   }
 }
 
@@ -44,6 +45,9 @@ at::Tensor Optimiser::gradient_norm() const {
 
 void Optimiser::step(double rate_share, double gradient_divisor) {
   const at::NoGradGuard no_grad;
+  const auto device = groups_.back().slots.back().parameter.device();
+  const auto on_device = at::TensorOptions(at::kFloat).device(device);
+  std::map<std::int64_t, at::Tensor> numbers;  // mostly one
   std::vector<Lists> lists(groups_.size());
   for (std::size_t g = 0; g < groups_.size(); ++g)
     for (auto& slot : groups_[g].slots) {
@@ -53,20 +57,20 @@ void Optimiser::step(double rate_share, double gradient_divisor) {
       lists[g].parameter.push_back(slot.parameter);
       lists[g].gradient.push_back(slot.parameter.grad());
       lists[g].first.push_back(slot.first);
-      if (adamw()) lists[g].second.push_back(slot.second);
+      if (!adamw()) continue;
+      lists[g].second.push_back(slot.second);
+      auto& number = numbers[slot.steps + 1];
+      if (!number.defined()) number = at::full({}, static_cast<double>(slot.steps + 1), on_device);
+      lists[g].step.push_back(number);
     }
-  const auto device = groups_.back().slots.back().parameter.device();
-  const auto on_device = at::TensorOptions(at::kFloat).device(device);
   std::optional<at::Tensor> divisor;
   if (gradient_divisor != 1) divisor = at::full({}, gradient_divisor, on_device);
-  const auto step_number = at::full({}, static_cast<double>(steps_ + 1), on_device);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const Lists& l = lists[g];
     if (l.parameter.empty()) continue;
     const double rate = options_.rate * rate_share * groups_[g].rate_factor;
     if (adamw()) {
-      const std::vector<at::Tensor> steps(l.parameter.size(), step_number);
-      at::_fused_adamw_(l.parameter, l.gradient, l.first, l.second, {}, steps, rate, kBeta1, kBeta2,
+      at::_fused_adamw_(l.parameter, l.gradient, l.first, l.second, {}, l.step, rate, kBeta1, kBeta2,
                         options_.weight_decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false, divisor);
     } else {
       at::_fused_sgd_(l.parameter, l.gradient, l.first, options_.weight_decay, options_.momentum, rate,
@@ -74,7 +78,8 @@ void Optimiser::step(double rate_share, double gradient_divisor) {
                       divisor);
     }
   }
-  ++steps_;
+  for (auto& group : groups_)
+    for (auto& slot : group.slots) slot.steps += slot.parameter.grad().defined();
 }
 
 void Optimiser::drop_gradients() {
@@ -84,22 +89,26 @@ void Optimiser::drop_gradients() {
 
 void Optimiser::save(TensorFile& file) const {
   file.metadata["optimiser"] = options_.optimiser;
-  file.metadata["optimiser.steps"] = std::to_string(steps_);
+  std::int64_t most = 0;
+  for (const auto& group : groups_)
+    for (const auto& slot : group.slots) most = std::max(most, slot.steps);
+  file.metadata["optimiser.steps"] = std::to_string(most);
   for (const auto& group : groups_)
     for (const auto& slot : group.slots) {
+      if (slot.steps != most) file.metadata[key_of(slot.name, ".steps")] = std::to_string(slot.steps);
       if (slot.first.defined()) file.tensors[key_of(slot.name, ".first")] = slot.first.cpu().contiguous();
       if (slot.second.defined()) file.tensors[key_of(slot.name, ".second")] = slot.second.cpu().contiguous();
     }
 }
 
 void Optimiser::load(const TensorFile& file, const std::filesystem::path& path) {
-  steps_ = 0;
   const auto kind = file.metadata.find("optimiser"), steps = file.metadata.find("optimiser.steps");
   const bool same_kind =
       kind != file.metadata.end() && kind->second == options_.optimiser && steps != file.metadata.end();
-  if (same_kind) steps_ = std::stoll(steps->second);
   for (auto& group : groups_)
     for (auto& slot : group.slots) {
+      const auto own = file.metadata.find(key_of(slot.name, ".steps"));
+      slot.steps = same_kind ? std::stoll(own == file.metadata.end() ? steps->second : own->second) : 0;
       const auto stored = [&](const char* which) -> at::Tensor {
         const auto found = file.tensors.find(key_of(slot.name, which));
         if (!same_kind || found == file.tensors.end()) return {};

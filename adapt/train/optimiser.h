@@ -36,6 +36,7 @@ class Optimiser {
     std::string name;
     at::Tensor parameter;
     at::Tensor first, second;  // AdamW's moments; SGD's momentum is `first`
+    std::int64_t steps = 0;    // in which it learned, for AdamW's bias correction: a head may begin late
   };
   struct Group {
     double rate_factor;
@@ -45,7 +46,6 @@ class Optimiser {
 
   TrainOptions options_;
   std::vector<Group> groups_;
-  std::int64_t steps_ = 0;  // AdamW's, for its bias correction
 };
 
 }  // namespace driftloop::adapt

@@ -42,6 +42,21 @@ void require_head(const SegmentationNet& net, const std::string& name, Outputs w
         name + "' does not have; set it to 0 or use a deeplabv3plus net");
 }
 
+/// Of a net as long as this lives.
+class PrecisionOf {
+ public:
+  PrecisionOf(SegmentationNet& net, Precision precision) : net_(net), before_(net.precision()) {
+    net_.set_precision(precision);
+  }
+  ~PrecisionOf() { net_.set_precision(before_); }
+  PrecisionOf(const PrecisionOf&) = delete;
+  PrecisionOf& operator=(const PrecisionOf&) = delete;
+
+ private:
+  SegmentationNet& net_;
+  Precision before_;
+};
+
 }  // namespace
 
 /// What a step collects over its batches, on the device.
@@ -175,6 +190,8 @@ StepLosses Trainer::try_step(const Batch& batch, config::Random& random) {
   const auto on_device = at::TensorOptions(at::kDouble).device(device_);
   const auto term_count = static_cast<std::int64_t>(terms_.size());
   Sums sums{at::zeros({term_count}, on_device), at::zeros({2, config::kClasses}, on_device), {}};
+  const auto precision = train_.precision == "bfloat16" ? Precision::bfloat16 : Precision::float32;
+  const PrecisionOf of_student(*student_, precision), of_teacher(teacher_->net(), precision);
   optimiser_->drop_gradients();
   const auto batches = split(batch, train_.accumulate);
   for (const Batch& one : batches) learn_from(one, 1 / static_cast<double>(batches.size()), random, sums);

@@ -145,6 +145,8 @@ Report part_of(const RunOptions& options, std::uint64_t seed, const Arm& arm) {
 void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
   round.miou = evaluation.miou;
   for (const auto& [name, iou] : evaluation.class_iou) round.per_class_iou[name] = iou;
+  if (evaluation.images > 0)
+    round.frame_ms = 1e3 * evaluation.seconds / static_cast<double>(evaluation.images);
 }
 
 void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop,

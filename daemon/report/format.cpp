@@ -113,6 +113,7 @@ std::string bytes(std::int64_t value) {
 
 std::string duration(double seconds) {
   if (!std::isfinite(seconds)) return kNotMeasured;
+  if (seconds > 0 && seconds < 0.0995) return print("%.3g ms", 1e3 * seconds);
   if (seconds < 9.95) return print("%.1f s", seconds);
   const auto whole = static_cast<long>(std::lround(seconds));
   if (whole < 60) return print("%ld s", whole);

@@ -99,7 +99,9 @@ json results_table(const Report& report, const std::vector<ArmView>& arms) {
            {"Frames", "frames that hold a labelled region"},
            {"Sent", "by the vehicle"},
            {"Steps", "optimiser steps on the target"},
-           {"Time", "all rounds"}})
+           {"Time", "all rounds"},
+           {"Frame", "time of the last model for a frame, from the decoded picture to its labels"},
+           {"Memory", "of the learner's process at most"}})
     out["heads"].push_back(head(text, help));
   for (const ArmView& view : arms) {
     const Round last = view.arm->rounds.empty() ? Round{} : view.arm->rounds.back();
@@ -115,6 +117,9 @@ json results_table(const Report& report, const std::vector<ArmView>& arms) {
     cells.push_back(bytes_cell(last.bytes_sent));
     cells.push_back(count_cell(last.steps));
     cells.push_back(number_cell(duration(total_seconds(*view.arm)), total_seconds(*view.arm)));
+    cells.push_back(last.frame_ms > 0 ? number_cell(duration(last.frame_ms / 1e3), last.frame_ms)
+                                      : number_cell("–", kNone));
+    cells.push_back(last.memory_bytes > 0 ? bytes_cell(last.memory_bytes) : number_cell("–", kNone));
     out["rows"].push_back(std::move(line));
   }
   return out;

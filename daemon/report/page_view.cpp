@@ -51,6 +51,8 @@ json tiles(const Report& report) {
     tile(bytes(last.bytes_sent),
          report.pool_bytes > 0 ? "sent by the vehicle instead of " + bytes(report.pool_bytes) + " of frames"
                                : "sent by the vehicle");
+  if (last.frame_ms > 0) tile(duration(last.frame_ms / 1e3), "for one frame, on " + report.device);
+  if (last.memory_bytes > 0) tile(bytes(last.memory_bytes), "of memory for the learner, at most");
   return out;
 }
 

@@ -25,6 +25,8 @@ struct Round {
   std::int64_t frames = 0;  // that hold a labelled region
   std::int64_t bytes_sent = 0;
   std::int64_t steps = 0;                 // optimiser steps on the target
+  std::int64_t memory_bytes = 0;          // of the learner's process at most; 0 = not measured
+  double frame_ms = 0;                    // from a decoded frame to its labels, a mean; 0 = not measured
   std::map<std::string, double> seconds;  // stage -> wall time
   Guard guard = Guard::none;
   std::string guard_note;  // why, in a few words

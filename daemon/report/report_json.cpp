@@ -40,8 +40,8 @@ constexpr std::array kRoles = {std::pair{Role::start, "start"},     std::pair{Ro
 json round_json(const Round& round, const std::string& arm) {
   json classes = json::object();
   for (const auto& [name, iou] : round.per_class_iou) classes[name] = share(iou, arm, name);
-  for (std::int64_t count :
-       {round.labelled_pixels, round.regions, round.frames, round.bytes_sent, round.steps})
+  for (std::int64_t count : {round.labelled_pixels, round.regions, round.frames, round.bytes_sent,
+                             round.steps, round.memory_bytes})
     DL_CHECK(count >= 0, arm, round.round, count);
   json out = {{"round", round.round},
               {"miou", share(round.miou, arm, "miou")},
@@ -52,6 +52,8 @@ json round_json(const Round& round, const std::string& arm) {
               {"bytes_sent", round.bytes_sent},
               {"steps", round.steps},
               {"seconds", map_json(round.seconds)}};
+  if (round.memory_bytes > 0) out["memory_bytes"] = round.memory_bytes;
+  if (round.frame_ms > 0) out["frame_ms"] = number(round.frame_ms);
   if (round.guard != Guard::none) out["guard"] = guard_word(round.guard);
   if (!round.guard_note.empty()) out["guard_note"] = round.guard_note;
   return out;
@@ -123,6 +125,9 @@ class Place {
     require(value >= 0.0 && value <= highest, "in 0.." + compact(highest));
     return value;
   }
+  double real(const std::string& key, double highest) const {
+    return value_.contains(key) ? at(key).real(highest) : 0;
+  }
   std::map<std::string, double> reals(double highest) const {
     require(value_.is_object(), "an object");
     std::map<std::string, double> out;
@@ -180,6 +185,8 @@ Round read_round(const Place& place) {
   round.bytes_sent = place.at("bytes_sent").count();
   round.steps = place.at("steps").count();
   round.seconds = place.at("seconds").reals(kAnySeconds);
+  round.memory_bytes = place.count("memory_bytes");
+  round.frame_ms = place.real("frame_ms", kAnySeconds);
   round.guard = read_guard(place);
   round.guard_note = place.text("guard_note");
   return round;

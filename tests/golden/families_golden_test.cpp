@@ -7,9 +7,9 @@
 
 namespace driftloop::test {
 namespace {
-constexpr std::array<std::string_view, 10> kTested{
-    "region_score", "image_entropy", "pseudo_label", "iou",     "city_quota",
-    "ohem",         "consistency",   "contrast",     "network", "class_confidence"};
+constexpr std::array<std::string_view, 11> kTested{
+    "region_score", "image_entropy", "pseudo_label",     "iou",         "city_quota", "ohem", "consistency",
+    "contrast",     "network",       "class_confidence", "edge_network"};
 
 bool holds(const auto& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();

@@ -24,6 +24,7 @@ class GoldenCase {
   const at::Tensor& in(const std::string& name) const { return file_.at("in." + name, path_); }
   const at::Tensor& out(const std::string& name) const { return file_.at("out." + name, path_); }
   const std::string& text(const std::string& key) const;
+  bool has(const std::string& key) const { return file_.metadata.contains(key); }
   double number(const std::string& key) const { return std::stod(text(key)); }
 
  private:

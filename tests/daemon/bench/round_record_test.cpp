@@ -27,7 +27,8 @@ RoundRecord sample() {
           0.5,
           6000,
           {{"train", 12.5}, {"judge", 0.5}},
-          "models/round_3.safetensors"};
+          "models/round_3.safetensors",
+          1'500'000'000};
 }
 
 TEST(RoundRecord, IsOneLineThatReadsBack) {
@@ -40,9 +41,15 @@ TEST(RoundRecord, KeepsTheKeysThatScriptsRead) {
   const auto j = nlohmann::json::parse(encode_record(sample()));
   for (const char* key : {"round", "steps", "labelled_pixels", "regions", "asked_regions", "frames",
                           "bytes_sent", "bytes_received", "verdict", "guard_note", "live_score",
-                          "candidate_score", "guard_pixels", "seconds", "weights"})
+                          "candidate_score", "guard_pixels", "seconds", "weights", "memory_bytes"})
     EXPECT_TRUE(j.contains(key)) << key;
-  EXPECT_EQ(j.size(), 15u);
+  EXPECT_EQ(j.size(), 16u);
+}
+
+TEST(RoundRecord, ALineFromBeforeTheMemoryWasNotedIsRead) {
+  auto old = nlohmann::json::parse(encode_record(sample()));
+  old.erase("memory_bytes");
+  EXPECT_EQ(decode_record(old.dump()).memory_bytes, 0);
 }
 
 TEST(RoundRecord, WhatIsNoRecordIsOneLineOfError) {

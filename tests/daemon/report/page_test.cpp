@@ -80,8 +80,9 @@ TEST(Page, TextThatIsNotUtf8DoesNotStopTheReport) {
 TEST(Page, TablesHoldTheFigures) {
   Report report = sample_report();
   const std::string page = render_page(report);
-  for (const char* figure : {">41.2<", "25.4 points above", "83 %", ">1\u202f228<", ">2.1 MB<", "rolled back",
-                             "guard mIoU 31.0 after 33.5", "acquisition.strategy = &quot;random&quot;"})
+  for (const char* figure :
+       {">41.2<", "25.4 points above", "83 %", ">1\u202f228<", ">2.1 MB<", ">37.5 ms<", ">1.3 GB<",
+        "rolled back", "guard mIoU 31.0 after 33.5", "acquisition.strategy = &quot;random&quot;"})
     EXPECT_THAT(page, HasSubstr(figure)) << figure;
   EXPECT_THAT(page, HasSubstr("background:#804080"));  // road
 }

@@ -32,6 +32,8 @@ Round sample_round(int number, double miou, std::int64_t regions) {
   round.labelled_pixels = regions * 64;
   round.bytes_sent = regions * 1730;
   round.steps = 150 * number;
+  round.memory_bytes = std::int64_t{1'200} << 20;
+  round.frame_ms = 37.5;
   if (number == 0) return round;
   round.seconds = {{"train", 21.4 + number}, {"evaluate", 6.25}};
   if (regions > 0) round.seconds.insert({{"propose", 2.5}, {"send", 0.75}, {"label", 0.5}});
