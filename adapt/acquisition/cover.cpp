@@ -97,7 +97,8 @@ class CoverChoice final : public Choice {
   std::optional<Want> wants(std::size_t index) const override {
     const auto& keep = keep_[index];
     if (keep.open <= 0 && keep.asked <= 0) return std::nullopt;
-    return Want::probabilities_and_features;
+    return options_.features == "backbone" ? Want::probabilities_and_backbone
+                                           : Want::probabilities_and_features;
   }
   Scan observe(std::size_t index, const Prediction& prediction) const override;
   void take(std::size_t index, Scan scan) override;
@@ -250,6 +251,10 @@ class Cover final : public Strategy {
 }  // namespace
 
 void describe(config::Fields& f, CoverOptions& o) {
+  f.choice(
+      "features", o.features, {"decoder", "backbone"},
+      "by what tiles are alike: what the classifier sees (decoder, fine), or the last map of the backbone, "
+      "coarser and less shaped by the classes known so far");
   f.field("balance", o.balance, {0, 1},
           "a tile counts by (share of its predicted class)^-balance: 0 = clusters follow area, 1 = every "
           "predicted class gets as many");

@@ -1,6 +1,7 @@
 // The options of `cover` and its maker; what it does is said in cover.cpp. No LibTorch in this header.
 #pragma once
 #include <memory>
+#include <string>
 
 #include "config/fields.h"
 
@@ -9,6 +10,7 @@ namespace driftloop::adapt {
 class Strategy;
 
 struct CoverOptions {
+  std::string features = "decoder";
   double balance = 0.5;
   int max_clusters = 1024;
   int fit_tiles = 40'000;

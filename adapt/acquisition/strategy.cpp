@@ -79,7 +79,7 @@ std::optional<Prediction> checked_prediction(PoolView& pool, std::size_t index, 
   DL_CHECK(classes.defined() && classes.dim() == 3, pool.frame_id(index), size);
   DL_CHECK(logits ? seen->frame_px == size : classes.size(1) == size.height && classes.size(2) == size.width,
            pool.frame_id(index), size);
-  const bool features = want == Want::probabilities_and_features;
+  const bool features = want == Want::probabilities_and_features || want == Want::probabilities_and_backbone;
   DL_CHECK(!features || (feature.defined() && feature.dim() == 3), pool.frame_id(index),
            "features were asked for");
   // A sum is NaN or infinite when an element is: one pass and no temporary of the map's size.

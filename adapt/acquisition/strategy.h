@@ -28,14 +28,15 @@ namespace driftloop::adapt {
 /// logits as they leave the net, or probabilities. pixel_maps.h makes of them what strategies need.
 struct Prediction {
   at::Tensor prob_chw = {};     // (C, H, W) float, sums to 1 over C, at the frame's full size
-  at::Tensor feature_dhw = {};  // (D, h, w) float, teacher features at stride 8, not normalised; may be
-                                // undefined
-  at::Tensor logits_chw = {};   // (C, h, w) float, about a quarter of the frame's size: instead of prob_chw
+  at::Tensor feature_dhw = {};  // (D, h, w) float, teacher features at stride 8 or coarser, not normalised;
+                                // may be undefined
+  at::Tensor logits_chw = {};  // (C, h, w) float, about a quarter of the frame's size: instead of prob_chw
   Corners corners = Corners::aligned;  // how the logits are enlarged
   cv::Size frame_px = {};              // with logits: to what
 };
 
-enum class Want { nothing, probabilities, probabilities_and_features };
+/// Features: what the classifier sees; backbone: the last map of the backbone.
+enum class Want { nothing, probabilities, probabilities_and_features, probabilities_and_backbone };
 
 /// Why nothing may be asked of a pixel any more.
 enum Taken : std::uint8_t {

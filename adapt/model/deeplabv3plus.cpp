@@ -87,7 +87,9 @@ class DeepLabV3Plus : public SegmentationNet {
   }
 
   std::vector<torch::Tensor> backbone_parameters() override { return encoder_->parameters(); }
-  Outputs heads() const override { return Outputs::aux | Outputs::features | Outputs::representation; }
+  Outputs heads() const override {
+    return Outputs::aux | Outputs::features | Outputs::backbone | Outputs::representation;
+  }
 
  private:
   NetOutput do_run(const torch::Tensor& image_nchw, Outputs outputs) override {
@@ -104,6 +106,7 @@ class DeepLabV3Plus : public SegmentationNet {
       x = module.forward(x);
     }
     result.logits_nchw = x;
+    if (wants(outputs, Outputs::backbone)) result.backbone_ndhw = layers[3];
     if (wants(outputs, Outputs::aux)) result.aux_nchw = auxor_->aux->forward(layers[2]);
     if (wants(outputs, Outputs::representation))
       result.representation_nchw = decoder_->representation->forward(joined);

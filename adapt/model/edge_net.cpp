@@ -96,10 +96,12 @@ class EdgeNet final : public SegmentationNet {
   NetOutput do_run(const at::Tensor& image_nchw, Outputs outputs) override {
     NetOutput result;
     result.corners = corners();
-    const auto features = decoder_->features(encoder_->forward(image_nchw));
+    const auto maps = encoder_->forward(image_nchw);
+    const auto features = decoder_->features(maps);
     result.logits_nchw =
         pointwise(features, decoder_->classifier->weight) + decoder_->classifier->bias.view({1, -1, 1, 1});
     if (wants(outputs, Outputs::features)) result.features_ndhw = features;
+    if (wants(outputs, Outputs::backbone)) result.backbone_ndhw = maps.last;
     return result;
   }
 

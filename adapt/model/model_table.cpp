@@ -84,7 +84,8 @@ NetOutput SegmentationNet::run(const at::Tensor& image_nchw, Outputs outputs) {
   std::optional<Autocast> autocast;
   if (precision_ == Precision::bfloat16) autocast.emplace(image_nchw.device().type());
   NetOutput out = do_run(image_nchw.contiguous(at::MemoryFormat::ChannelsLast), outputs);
-  for (auto* part : {&out.logits_nchw, &out.aux_nchw, &out.features_ndhw, &out.representation_nchw})
+  for (auto* part :
+       {&out.logits_nchw, &out.aux_nchw, &out.features_ndhw, &out.backbone_ndhw, &out.representation_nchw})
     if (part->defined()) *part = part->to(at::kFloat).contiguous();
   return out;
 }

@@ -61,13 +61,17 @@ at::Tensor PlacedNet::logits(const cv::Mat& image_rgb) const {
 Prediction PlacedNet::predict(const cv::Mat& image_rgb, Want want) const {
   torch::NoGradGuard no_grad;
   const bool features = want == Want::probabilities_and_features;
-  const auto output = run(image_rgb, features ? Outputs::features : Outputs::main);
+  const bool backbone = want == Want::probabilities_and_backbone;
+  const auto output = run(image_rgb, features   ? Outputs::features
+                                     : backbone ? Outputs::backbone
+                                                : Outputs::main);
   Prediction prediction;
   prediction.logits_chw = output.logits_nchw.squeeze(0);
   prediction.corners = output.corners;
   prediction.frame_px = image_rgb.size();
   if (features)
     prediction.feature_dhw = torch::avg_pool2d(output.features_ndhw, 2, 2, 0, /*ceil_mode=*/true).squeeze(0);
+  if (backbone) prediction.feature_dhw = output.backbone_ndhw.squeeze(0);
   return prediction;
 }
 

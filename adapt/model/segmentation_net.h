@@ -13,7 +13,7 @@
 namespace driftloop::adapt {
 
 /// What a forward pass is for beside the logits, as flags: each head runs only where it is wanted.
-enum class Outputs : unsigned { main = 0, aux = 1, features = 2, representation = 4 };
+enum class Outputs : unsigned { main = 0, aux = 1, features = 2, representation = 4, backbone = 8 };
 constexpr Outputs operator|(Outputs a, Outputs b) {
   return static_cast<Outputs>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
@@ -27,6 +27,7 @@ struct NetOutput {
   at::Tensor aux_nchw;             // (N, C, H/8.., W/8..): training only, else undefined
   at::Tensor features_ndhw;        // (N, D, h, w) what the classifier sees before its last layer: undefined
                                    // unless asked for
+  at::Tensor backbone_ndhw;        // (N, D, h, w) the backbone's last map: undefined unless asked for
   at::Tensor representation_nchw;  // (N, 256 x width, h, w): undefined unless asked for
 };
 
@@ -54,7 +55,7 @@ class SegmentationNet : public torch::nn::Module {
   virtual Normalisation normalisation() const;
   virtual Corners corners() const { return Corners::aligned; }
   /// What run() can give beside the logits.
-  virtual Outputs heads() const { return Outputs::features; }
+  virtual Outputs heads() const { return Outputs::features | Outputs::backbone; }
   /// The parameters that learn at the base rate (pre-trained or not); all others are heads.
   virtual std::vector<at::Tensor> backbone_parameters() = 0;
 

@@ -118,9 +118,11 @@ TEST(ModelTableTest, EveryNetTakesOddSizesAndRunsTheHeadsAskedFor) {
       EXPECT_EQ(output.logits_nchw.sizes(), (std::vector<std::int64_t>{1, 19, 10, 13 + (name[0] == 'd')}))
           << name;
       EXPECT_FALSE(output.aux_nchw.defined() || output.representation_nchw.defined() ||
-                   output.features_ndhw.defined());
-      const auto all = net->run(image, Outputs::aux | Outputs::features | Outputs::representation);
+                   output.features_ndhw.defined() || output.backbone_ndhw.defined());
+      const auto all =
+          net->run(image, Outputs::aux | Outputs::features | Outputs::backbone | Outputs::representation);
       EXPECT_TRUE(all.features_ndhw.defined());
+      EXPECT_EQ(all.backbone_ndhw.size(2), (37 + output_stride - 1) / output_stride) << name;
       EXPECT_TRUE(torch::allclose(all.logits_nchw, output.logits_nchw)) << name;
       EXPECT_LT(net->backbone_parameters().size(), net->parameters().size());
     }

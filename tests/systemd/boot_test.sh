@@ -56,7 +56,7 @@ is_active() { [[ $(property "$1" ActiveState) == active ]]; }
 has_rounds() { (($(rounds | wc -l) >= $1)); }
 promoted() { rounds | grep -q '"verdict":"promoted"'; }
 
-# What a person types into the editor: paths and addresses of this machine, and the smallest net there is, so that a round takes seconds.
+# What a person types into the editor: paths and addresses of this machine, and small images, so that a round takes seconds.
 write_editor() {
   editor=/root/editor
   cat >"$machine/root/vehicle.sed" <<'END'
@@ -64,7 +64,10 @@ s|uri: v4l2.*|uri: images:///srv/driftloop/drive/images|
 s|station_endpoint: .*|station_endpoint: tcp://127.0.0.1:5555|
 s|quota_bytes: .*|quota_bytes: 50000000|
 s|ballast_bytes: .*|ballast_bytes: 0|
-s|device: auto.*|device: cpu\n  threads: 1\n  model: {width: 0.0625, output_stride: 16}\n  input: {crop_width_px: 64, crop_height_px: 48}\n  train: {optimiser: adamw, rate: 0.002, head_rate_factor: 1, batch_source: 2, batch_target: 1}\n  selftrain: {batch: 1}\n  guard: {share: 0.25, min_pixels: 64}|
+s|device: auto.*|device: cpu\n  threads: 1\n  guard: {share: 0.25, min_pixels: 64}|
+s|input: {work_long.*|input: {crop_width_px: 64, crop_height_px: 48}|
+s|train: {optimiser.*|train: {optimiser: adamw, rate: 0.0005, batch_source: 2, batch_target: 1}|
+s|selftrain: {batch.*|selftrain: {batch: 1}|
 s|region_px: .*|region_px: 8|
 s|- {times: none, .*|- {times: none, steps: 12, budget: {regions: 16}}|
 s|regions_per_day: .*|regions_per_day: none|
