@@ -56,7 +56,8 @@ std::vector<ArmView> arm_views(const Report& report) {
   std::vector<ArmView> views;
   std::map<Role, int> before;
   for (const Arm& arm : report.arms)
-    views.push_back({&arm, title_of(arm), colour_of(arm.role, before[arm.role]++)});
+    views.push_back({&arm, title_of(arm), colour_of(arm.role, before[arm.role]++),
+                     arm.role == Role::choice || &arm == main_arm(report)});
   return views;
 }
 
@@ -72,6 +73,14 @@ const Arm* find_arm(const Report& report, Role role) {
     if (!first) first = &arm;
   }
   return first;
+}
+
+const Arm* main_arm(const Report& report) {
+  for (const Arm& arm : report.arms)
+    if (arm.name == report.strategy && (arm.role == Role::choice || arm.role == Role::chance) &&
+        last_measured(arm))
+      return &arm;
+  return find_arm(report, Role::choice);
 }
 
 std::vector<std::string> missing_roles(const Report& report) {

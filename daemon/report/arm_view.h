@@ -12,6 +12,7 @@ struct ArmView {
   const Arm* arm;      // of the report the view was made from
   std::string title;   // "random regions"
   std::string colour;  // in CSS: "var(--arm-chance)"
+  bool stands_out;     // it chooses, or the report is about it
 };
 
 struct ClassView {
@@ -34,6 +35,10 @@ const std::string& title_of(const Arm& arm);
 /// The first arm of this role that has a measured round; for Role::choice the report's own first.
 /// nullptr when there is none.
 const Arm* find_arm(const Report& report, Role role);
+
+/// The arm that the report is about: the one that Report::strategy names, by lot or not, if it has labels and
+/// a measured round; else the first that chooses. nullptr when there is none.
+const Arm* main_arm(const Report& report);
 
 /// What a reader cannot compare with, because the run measured no arm of that role.
 std::vector<std::string> missing_roles(const Report& report);

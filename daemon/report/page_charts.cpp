@@ -26,7 +26,7 @@ bool is_level(const Arm& arm) {
 
 Line line_of(const ArmView& view) {
   Line line{view.title + ' ' + points(final_miou(*view.arm)), view.colour, Line::Look::course, {}};
-  if (view.arm->role == Role::choice) line.look = Line::Look::main;
+  if (view.stands_out) line.look = Line::Look::main;
   if (is_level(*view.arm)) line.look = Line::Look::level;
   return line;
 }

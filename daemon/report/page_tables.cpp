@@ -145,11 +145,11 @@ json cost_table(const Report& report, const std::vector<ArmView>& arms) {
 }
 
 json classes_table(const Report& report, const std::vector<ArmView>& arms) {
-  const Arm* choice = find_arm(report, Role::choice);
+  const Arm* choice = main_arm(report);
   json out = arms_as_columns("Class", arms);
   std::vector<const Arm*> compared;
   for (const Role role : {Role::chance, Role::start})
-    if (const Arm* other = find_arm(report, role); choice && other) {
+    if (const Arm* other = find_arm(report, role); choice && other && other != choice) {
       compared.push_back(other);
       out["heads"].push_back(head(title_of(*choice) + " − " + title_of(*other), "difference in points"));
     }

@@ -31,7 +31,7 @@ json verdict_view(const Report& report) {
 
 json tiles(const Report& report) {
   json out = json::array();
-  const Arm* choice = find_arm(report, Role::choice);
+  const Arm* choice = main_arm(report);
   if (!choice) return out;
   const auto tile = [&](const std::string& value, const std::string& label) {
     out.push_back({{"value", value}, {"label", label}});
@@ -39,7 +39,7 @@ json tiles(const Report& report) {
   const double mine = final_miou(*choice);
   tile(points(mine) + " %", "mIoU with " + title_of(*choice));
   for (const Role role : {Role::start, Role::chance})
-    if (const Arm* other = find_arm(report, role))
+    if (const Arm* other = find_arm(report, role); other && other != choice)
       tile(signed_points(mine - final_miou(*other)), "points against " + title_of(*other));
   if (const Arm* ceiling = find_arm(report, Role::ceiling); ceiling && final_miou(*ceiling) > 0)
     tile(percent(mine / final_miou(*ceiling)), "of " + title_of(*ceiling));

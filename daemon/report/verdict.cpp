@@ -15,8 +15,8 @@ constexpr double kCollapseShare = 0.75;  // of the start's mIoU: below it self-t
 constexpr double kUnlike = 0.05;  // labelled pixels or steps that differ by more are no fair comparison
 
 struct Controls {
-  const Arm* choice;
-  const Arm* chance;
+  const Arm* choice;  // whom the verdict is about
+  const Arm* chance;  // nullptr where that itself goes by lot
   const Arm* start;
   const Arm* alone;
   const Arm* ceiling;
@@ -78,7 +78,7 @@ void judge_strategy(const Report& report, const Controls& arms, Verdict& verdict
   } else if (arms.start) {
     const bool gained = mine >= final_miou(*arms.start) + kTie;
     verdict.outcome = gained ? Outcome::helped : Outcome::even;
-    verdict.headline = gained ? "The loop helped" : "The loop changed nothing";
+    verdict.headline = gained ? "Asking for labels paid off" : "The labels changed nothing";
   } else {
     verdict.headline = "Nothing to compare with";
   }
@@ -129,6 +129,15 @@ void note_controls(const Report& report, const Controls& arms, Verdict& verdict)
           (arms.start ? ": " + against(final_miou(arm), *arms.start) : std::string()) + ".");
 }
 
+/// Where the loop itself goes by lot: what strategies did beside it.
+void note_strategies(const Report& report, const Controls& arms, Verdict& verdict) {
+  if (!arms.choice || arms.choice->role != Role::chance) return;
+  for (const Arm& arm : report.arms)
+    if (arm.role == Role::choice && last_measured(arm))
+      verdict.details.push_back("Chosen by " + title_of(arm) + " instead: " + points(final_miou(arm)) +
+                                " mIoU, " + against(final_miou(arm), *arms.choice) + ".");
+}
+
 void note_arms(const Report& report, Verdict& verdict) {
   constexpr double kFall = 0.02;
   for (const ArmView& view : arm_views(report)) {
@@ -166,9 +175,9 @@ void note_limits(const Report& report, const Controls& arms, Verdict& verdict) {
 }  // namespace
 
 Verdict judge(const Report& report) {
-  const Controls arms{find_arm(report, Role::choice), find_arm(report, Role::chance),
-                      find_arm(report, Role::start), find_arm(report, Role::alone),
-                      find_arm(report, Role::ceiling)};
+  const Arm *own = main_arm(report), *chance = find_arm(report, Role::chance);
+  const Controls arms{own, chance == own ? nullptr : chance, find_arm(report, Role::start),
+                      find_arm(report, Role::alone), find_arm(report, Role::ceiling)};
   Verdict verdict;
   if (arms.choice) {
     judge_strategy(report, arms, verdict);
@@ -181,6 +190,7 @@ Verdict judge(const Report& report) {
   }
   check_fairness(arms, verdict);
   judge_self_training(arms, verdict);
+  note_strategies(report, arms, verdict);
   note_controls(report, arms, verdict);
   note_arms(report, verdict);
   note_limits(report, arms, verdict);

@@ -47,6 +47,25 @@ TEST(Verdict, LosesToRandom) {
   EXPECT_THAT(verdict.sentence, HasSubstr("2.1 points below random regions (40.0)"));
 }
 
+TEST(Verdict, ALoopByLotIsJudgedByWhatItGainsAndStrategiesStandBesideIt) {
+  Report report = sample_report();
+  report.strategy = "random";
+  Verdict verdict = judge(report);
+  EXPECT_EQ(verdict.outcome, Outcome::helped);
+  EXPECT_EQ(verdict.headline, "Asking for labels paid off");
+  EXPECT_EQ(verdict.sentence,
+            "With 0.5 % of the pixels labelled, random regions reached 40.0 mIoU: 81 % of full supervision "
+            "(49.6) and 24.2 points above source only (15.8).");
+  EXPECT_THAT(verdict.details,
+              Contains("Chosen by cover instead: 41.2 mIoU, 1.2 points above random regions (40.0)."));
+  set_final(report, "random", 0.158);
+  verdict = judge(report);
+  EXPECT_EQ(verdict.outcome, Outcome::even);
+  EXPECT_EQ(verdict.headline, "The labels changed nothing");
+  remove_arm(report, "cover");
+  EXPECT_EQ(judge(report).outcome, Outcome::even);
+}
+
 TEST(Verdict, HalfAPointIsNoWin) {
   Report report = sample_report();
   for (double miou : {0.404, 0.396}) {
@@ -83,7 +102,7 @@ TEST(Verdict, ArmsThatAreMissingAreNamedAndNotInvented) {
   remove_arm(report, "full");
   const Verdict verdict = judge(report);
   EXPECT_EQ(verdict.outcome, Outcome::helped);
-  EXPECT_EQ(verdict.headline, "The loop helped");
+  EXPECT_EQ(verdict.headline, "Asking for labels paid off");
   EXPECT_THAT(verdict.sentence, Not(HasSubstr("random")));
   EXPECT_THAT(verdict.sentence, Not(HasSubstr("full supervision")));
   EXPECT_THAT(verdict.details, Contains(HasSubstr("regions drawn by lot and labels for every pixel")));
