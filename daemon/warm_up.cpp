@@ -5,6 +5,7 @@
 
 #include "adapt/model/import.h"
 #include "config/check.h"
+#include "config/durable_file.h"
 
 namespace driftloop::daemon {
 namespace {
@@ -27,6 +28,7 @@ void require_learning(const WarmUp& plan, const adapt::TrainReport& report) {
 /// A net with the published weights, and the head fresh.
 void start_from(const WarmUp& plan, const adapt::EngineOptions& options, adapt::Engine& engine) {
   const std::filesystem::path scratch = plan.weights.string() + ".start";
+  config::make_folder(scratch.parent_path());
   adapt::import_weights({find_start(plan.start), adapt::spec_of(options), plan.seed, ""}, scratch);
   engine.load_weights(scratch, adapt::EmaStart::fresh);
   std::filesystem::remove(scratch);

@@ -86,7 +86,7 @@ NetOutput SegmentationNet::run(const at::Tensor& image_nchw, Outputs outputs) {
   NetOutput out = do_run(image_nchw.contiguous(at::MemoryFormat::ChannelsLast), outputs);
   for (auto* part :
        {&out.logits_nchw, &out.aux_nchw, &out.features_ndhw, &out.backbone_ndhw, &out.representation_nchw})
-    if (part->defined()) *part = part->to(at::kFloat).contiguous();
+    if (part->defined()) *part = (autocast ? part->to(at::kFloat) : *part).contiguous();
   return out;
 }
 

@@ -40,13 +40,16 @@ double difference(SegmentationNet& a, SegmentationNet& b) {
   return worst;
 }
 
-/// For every net that a car may run: 16 bits change the loss and the step by their rounding and no more.
+/// For the nets that a car may run: 16 bits change the loss and the step by their rounding and no more. With
+/// fixed statistics of batch norm: with its own a fresh net is chaotic (noise of that size on the image alone
+/// turns the gradient as far).
 TEST(PrecisionTest, BFloat16IsTheSameStepButForItsRounding) {
   for (const std::string name : {"deeplabv3plus_r18", "efficientnet_lite0"}) {
     ModelSpec spec = small_net(0);
     spec.net.name = name;
     spec.net.width = 0.25;
     auto options = plain_sgd();
+    options.freeze = {"norm"};
     Trainer whole(spec, options, {}, torch::kCPU, 1);
     options.precision = "bfloat16";
     Trainer half(spec, options, {}, torch::kCPU, 1);
@@ -54,7 +57,7 @@ TEST(PrecisionTest, BFloat16IsTheSameStepButForItsRounding) {
     config::Random random(1);
     const double exact = whole.step(labelled_batch(4), random).total;
     const double rounded = half.step(labelled_batch(4), random).total;
-    EXPECT_NE(exact, rounded) << name << ": nothing was done in 16 bits";
+    EXPECT_GT(difference(whole.student(), half.student()), 0) << name << ": nothing was done in 16 bits";
     EXPECT_NEAR(rounded, exact, 0.02 * exact) << name;
     const auto moved = [&](Trainer& trainer) {
       return torch::nn::utils::parameters_to_vector(trainer.student().parameters()) - before;

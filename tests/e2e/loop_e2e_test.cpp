@@ -132,7 +132,7 @@ nlohmann::json findings(const LoopWorld& world) {
   const Books books = read_books(world);
   for (int round = 1; round <= kRounds; ++round) {
     auto record = world.rounds().at(static_cast<std::size_t>(round) - 1);
-    for (const char* key : {"seconds", "bytes_sent", "bytes_received"}) record.erase(key);
+    for (const char* key : {"seconds", "bytes_sent", "bytes_received", "memory_bytes"}) record.erase(key);
     findings.push_back({{"record", record},
                         {"weights", weights_of_round(world, round)},
                         {"asked", nlohmann::json::array()}});
