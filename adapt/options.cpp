@@ -16,7 +16,9 @@ void describe(config::Fields& f, InputOptions& o) {
           "strength of colour, blur and noise changes on source images; 0 = none, as in the paper");
   f.field("student_jitter", o.student_jitter, {0, 1},
           "the same on the student's view of unlabelled images; 0 = none");
-  f.field("cache_mb", o.cache_mb, {0, 1 << 20}, "decoded images kept in memory, MiB");
+  f.field(
+      "cache_mb", o.cache_mb, {0, 1 << 20},
+      "decoded images kept in memory, MiB; of each data set of a benchmark, of all together on a vehicle");
   f.field("workers", o.workers, {0, 256},
           "threads that read and augment the images of the next steps while one is learned from: the batches "
           "are the same for any number; 0 = the learner does it itself");

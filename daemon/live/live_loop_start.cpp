@@ -17,9 +17,10 @@ namespace {
 
 constexpr std::chrono::seconds kHookPatience{60};
 
-/// Of the replay and of the stored frames, each.
+/// Of the stored frames, and of the replay where there is one: half for each.
 std::size_t cache_bytes(const DaemonOptions& options) {
-  return (static_cast<std::size_t>(options.engine.input.cache_mb) << 20) / 2;
+  const auto all = static_cast<std::size_t>(options.engine.input.cache_mb) << 20;
+  return options.loop.replay.empty() ? all : all / 2;
 }
 
 std::shared_ptr<const adapt::Dataset> open_replay(const DaemonOptions& options) {
