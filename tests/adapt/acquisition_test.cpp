@@ -353,6 +353,15 @@ TEST(ImageEntropy, TakesTheMostUncertainOfEveryGroup) {
   EXPECT_EQ(ids, (std::vector<std::string>{"frame_07", "frame_06", "frame_05", "frame_04"}));
 }
 
+TEST(ImageRandom, ABudgetOfWholeImagesIsSoMany) {
+  for (const int frames : {30, 44, 52, 55, 88}) {
+    auto pool = test::random_pool(frames, {{8, 6}});
+    const auto regions =
+        make_strategy(config::Chosen("image_random"))->select(pool, request_for(30L * 8 * 6)).regions;
+    EXPECT_EQ(regions.size(), 30U) << frames;
+  }
+}
+
 TEST(ImageEntropy, ALimitBelowOneFrameIsExplained) {
   auto pool = test::random_pool(2, {{24, 16}});
   auto request = request_for(10'000);
