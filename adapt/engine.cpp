@@ -22,17 +22,19 @@ namespace {
 
 // Uses of randomness, for config::mixed_seed.
 constexpr std::uint64_t kInit = 1, kDropout = 2, kBatch = 3, kRound = 4, kMix = 5, kNorm = 6, kWish = 7;
+constexpr std::uint64_t kUses = 8;  // of a rank
 
 }  // namespace
 
 Engine::Impl::Impl(const EngineOptions& o, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool,
-                   std::uint64_t run_seed)
+                   std::uint64_t run_seed, const Ranks& all_ranks)
     : options(o),
       device(resolve_device(o.device)),
       source(std::move(source_data)),
       pool(frame_pool),
       seed(run_seed),
-      trainer(spec_of(o), o.train, o.selftrain, device, config::mixed_seed(run_seed, kInit)),
+      ranks(all_ranks),
+      trainer(spec_of(o), o.train, o.selftrain, device, config::mixed_seed(run_seed, kInit), ranks),
       live(std::make_shared<PlacedNet>(*trainer.teacher(), device)),
       candidate(trainer.teacher()),
       batch_share(o) {}
@@ -49,7 +51,8 @@ RoundParts Engine::Impl::round() {
           pool,
           labels,
           looked_at,
-          config::mixed_seed(seed, labels.totals().asked, kRound)};
+          config::mixed_seed(seed, labels.totals().asked, kRound),
+          ranks};
 }
 
 std::string Engine::Impl::round_key(const config::Chosen& strategy) {
@@ -81,7 +84,8 @@ bool Engine::Impl::with_memory(const std::function<void()>& work) {
     work();
     return true;
   } catch (const std::exception& error) {
-    if (!is_out_of_memory(error)) throw;
+    // Several ranks cannot go on when one of them has not done its part.
+    if (!is_out_of_memory(error) || ranks.count() > 1) throw;
   }
   try {
     trainer.mend();
@@ -93,10 +97,11 @@ bool Engine::Impl::with_memory(const std::function<void()>& work) {
 }
 
 Engine::Engine(const EngineOptions& options, std::shared_ptr<const Dataset> source, FramePool& pool,
-               std::uint64_t seed) {
+               std::uint64_t seed, const Ranks& ranks) {
   if (options.threads > 0) torch::set_num_threads(options.threads);
-  impl_ = needing_memory("build the nets", torch::kCPU,
-                         [&] { return std::make_unique<Impl>(options, std::move(source), pool, seed); });
+  impl_ = needing_memory("build the nets", torch::kCPU, [&] {
+    return std::make_unique<Impl>(options, std::move(source), pool, seed, ranks);
+  });
 }
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
@@ -120,12 +125,14 @@ TrainReport Engine::train(const TrainRequest& request) {
     const bool had_memory = s.with_memory([&] {
       if (!batches)
         batches.emplace(s.options, s.source.get(), s.pool, s.labels,
-                        self_train ? Unlabelled::drawn : Unlabelled::none,
-                        config::mixed_seed(s.seed, kBatch));
+                        self_train ? Unlabelled::drawn : Unlabelled::none, config::mixed_seed(s.seed, kBatch),
+                        s.ranks);
       const std::int64_t step = s.trainer.steps();
-      torch::manual_seed(config::mixed_seed(s.seed, step, kDropout));
-      config::Random random(config::mixed_seed(s.seed, step, kMix));
-      config::Random of_wishes(config::mixed_seed(s.seed, step, kWish));
+      const auto seed_of = [&](std::uint64_t use) {
+        return config::mixed_seed(s.seed, step, use + kUses * static_cast<std::uint64_t>(s.ranks.rank()));
+      };
+      torch::manual_seed(seed_of(kDropout));
+      config::Random random(seed_of(kMix)), of_wishes(seed_of(kWish));
       const auto batch = batches->draw(step, s.batch_share.value(), s.trainer.wishes(of_wishes));
       if (batch) losses = s.trainer.step(*batch, random);
     });

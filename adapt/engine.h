@@ -19,6 +19,7 @@
 #include "adapt/model.h"
 #include "adapt/options.h"
 #include "adapt/propose.h"
+#include "adapt/ranks.h"
 #include "adapt/region.h"
 #include "config/check.h"
 
@@ -99,10 +100,11 @@ struct Loaded {
 
 class Engine {
  public:
-  /// `source` may be null (source-free). `pool` outlives the engine. Throws Error (bad options, no such
-  /// device).
+  /// `source` may be null (source-free). `pool` and `ranks` outlive the engine. Several ranks learn one model
+  /// from `ranks.count()` times the configured batch and share the look through the pool; they see the same
+  /// data, and merge the same labels. Throws Error (bad options, no such device).
   Engine(const EngineOptions& options, std::shared_ptr<const Dataset> source, FramePool& pool,
-         std::uint64_t seed);
+         std::uint64_t seed, const Ranks& ranks = Ranks::alone());
   ~Engine();
   Engine(Engine&&) noexcept;
 

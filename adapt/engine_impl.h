@@ -26,7 +26,7 @@ struct StateStore {
 
 struct Engine::Impl {
   Impl(const EngineOptions& options, std::shared_ptr<const Dataset> source_data, FramePool& frame_pool,
-       std::uint64_t run_seed);
+       std::uint64_t run_seed, const Ranks& all_ranks);
 
   /// Gives each region its id.
   void ask(std::vector<Region>& regions, Purpose purpose, const std::map<std::string, cv::Size>& sizes);
@@ -58,6 +58,7 @@ struct Engine::Impl {
   std::shared_ptr<const Dataset> source;
   FramePool& pool;
   std::uint64_t seed;
+  const Ranks& ranks;
   Trainer trainer;
   Model live, candidate;
   TargetLabels labels;

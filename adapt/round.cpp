@@ -103,7 +103,8 @@ class Round {
     SelectRequest request{.region_px = parts_.acquisition.region_px,
                           .budget = budget,
                           .seed = config::mixed_seed(parts_.seed, use),
-                          .stop = request_.stop};
+                          .stop = request_.stop,
+                          .ranks = &parts_.ranks};
     request.progress = [&](std::size_t done) {
       scored_ = use == kSelect;
       if (request_.progress) request_.progress({scored_ ? done : 0, frames_.size()});

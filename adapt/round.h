@@ -10,6 +10,7 @@
 #include "adapt/model/placed_net.h"
 #include "adapt/options.h"
 #include "adapt/propose.h"
+#include "adapt/ranks.h"
 
 namespace driftloop::adapt {
 
@@ -22,6 +23,7 @@ struct RoundParts {
   const TargetLabels& labels;
   const std::set<std::string>& looked_at;  // frames that earlier rounds have scored
   std::uint64_t seed;                      // of the round
+  const Ranks& ranks = Ranks::alone();
 };
 
 struct RoundChoice {

@@ -6,6 +6,7 @@
 #include <opencv2/core.hpp>
 #include <unordered_map>
 
+#include "adapt/files/safetensors.h"
 #include "config/check.h"
 
 namespace driftloop::adapt {
@@ -107,6 +108,36 @@ std::optional<Scan> scan_of(PoolView& pool, std::size_t index, const Choice& cho
   return scan;
 }
 
+using Scans = std::map<std::size_t, Scan>;  // by frame
+
+TensorFile as_file(const Scans& scans) {
+  TensorFile file;
+  for (const auto& [frame, scan] : scans) {
+    file.metadata[std::to_string(frame)] = "";  // a scan may be empty
+    for (const auto& [name, tensor] : scan) file.tensors[std::to_string(frame) + '.' + name] = tensor;
+  }
+  return file;
+}
+
+void add(const TensorFile& file, Scans& scans) {
+  for (const auto& [frame, nothing] : file.metadata) scans[std::stoull(frame)];
+  for (const auto& [name, tensor] : file.tensors) {
+    const auto dot = name.find('.');
+    scans[std::stoull(name)][name.substr(dot + 1)] = tensor;
+  }
+}
+
+/// Adds those of the others; false when one of the ranks was told to stop.
+bool exchange(const Ranks& ranks, bool stopped, Scans& scans) {
+  if (ranks.count() == 1) return !stopped;
+  bool any_stopped = false;
+  for (const auto& bytes : ranks.gather(stopped ? "" : safetensors_bytes(as_file(scans)))) {
+    any_stopped = any_stopped || bytes.empty();
+    if (!any_stopped) add(parse_safetensors(bytes, "a rank's scans"), scans);
+  }
+  return !any_stopped;
+}
+
 }  // namespace
 
 Selection Strategy::select(PoolView& pool, const SelectRequest& request, ScanLog* log) {
@@ -116,15 +147,15 @@ Selection Strategy::select(PoolView& pool, const SelectRequest& request, ScanLog
   const auto choice = pays_nothing(request.budget) ? nullptr : begin(pool, request);
   if (!choice) return {};
   const Selection stopped{.regions = {}, .stopped = true};
-  for (std::size_t i = 0; i < pool.size(); ++i) {
-    if (request.stop.stop_requested()) {
-      if (log != nullptr) log->save();
-      return stopped;
-    }
-    if (auto scan = scan_of(pool, i, *choice, log)) choice->take(i, *std::move(scan));
+  Scans scans;
+  for (std::size_t i = 0; i < pool.size() && !request.stop.stop_requested(); ++i) {
+    if (!request.ranks->owns(i)) continue;
+    if (auto scan = scan_of(pool, i, *choice, log)) scans.emplace(i, *std::move(scan));
     if (request.progress) request.progress(i + 1);
   }
   if (log != nullptr) log->save();  // the choice can be interrupted as well
+  if (!exchange(*request.ranks, request.stop.stop_requested(), scans)) return stopped;
+  for (auto& [frame, scan] : scans) choice->take(frame, std::move(scan));
   Selection selection{.regions = choice->choose(), .stopped = false};
   if (request.stop.stop_requested()) return stopped;
   for (const auto& region : selection.regions) check.add(region);

@@ -19,6 +19,7 @@
 #include "adapt/acquisition/scan.h"
 #include "adapt/acquisition/scan_log.h"
 #include "adapt/model/corners.h"
+#include "adapt/ranks.h"
 #include "adapt/region.h"
 #include "config/chosen.h"
 
@@ -30,7 +31,7 @@ struct Prediction {
   at::Tensor prob_chw = {};     // (C, H, W) float, sums to 1 over C, at the frame's full size
   at::Tensor feature_dhw = {};  // (D, h, w) float, teacher features at stride 8 or coarser, not normalised;
                                 // may be undefined
-  at::Tensor logits_chw = {};  // (C, h, w) float, about a quarter of the frame's size: instead of prob_chw
+  at::Tensor logits_chw = {};   // (C, h, w) float, about a quarter of the frame's size: instead of prob_chw
   Corners corners = Corners::aligned;  // how the logits are enlarged
   cv::Size frame_px = {};              // with logits: to what
 };
@@ -83,6 +84,7 @@ struct SelectRequest {
   std::uint64_t seed = 0;  // the same pool, request and seed give the same regions
   std::stop_token stop;    // looked at between frames and between iterations over all of them
   std::function<void(std::size_t frames)> progress = {};  // frames done; called again while choosing
+  const Ranks* ranks = &Ranks::alone();  // each looks at its share of the frames, all get the same regions
 };
 
 struct Selection {

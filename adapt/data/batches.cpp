@@ -79,8 +79,9 @@ void BatchShare::count_good_step() {
 }
 
 Batches::Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
-                 const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed)
+                 const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed, const Ranks& ranks)
     : options_(options),
+      rank_(ranks.rank()),
       sampler_(options, source, pool, labels, unlabelled, seed),
       loader_([this](const SampleKey& key) { return sampler_.draw(key); }, options.input.workers) {}
 
@@ -92,18 +93,22 @@ int Batches::count(Part part, double share) const {
   return train.accumulate * images_of(configured, share);
 }
 
+SampleKey Batches::key(std::int64_t step, Part part, int image, double share) const {
+  return {step, part, rank_ * count(part, share) + image};
+}
+
 void Batches::ask_ahead(std::int64_t step, double share) {
   loader_.keep(step, step + kStepsAhead + 1);
   for (std::int64_t ahead = step; ahead <= step + kStepsAhead; ++ahead)
     for (const Part part : kParts)
-      for (int slot = 0; slot < count(part, share); ++slot) loader_.ask({ahead, part, slot});
+      for (int i = 0; i < count(part, share); ++i) loader_.ask(key(ahead, part, i, share));
 }
 
 /// Those that there are.
 std::vector<Sample> Batches::take(std::int64_t step, Part part, double share) {
   std::vector<Sample> samples;
-  for (int slot = 0; slot < count(part, share); ++slot)
-    if (auto sample = loader_.take({step, part, slot})) samples.push_back(*std::move(sample));
+  for (int i = 0; i < count(part, share); ++i)
+    if (auto sample = loader_.take(key(step, part, i, share))) samples.push_back(*std::move(sample));
   return samples;
 }
 
@@ -135,7 +140,8 @@ void Batches::add_unlabelled(Batch& batch, std::int64_t step, double share, std:
   for (std::size_t i = 0; i < samples.size() && i < wishes.size(); ++i) {
     const CutWish& wish = wishes[i];
     if (wish.frame_id.empty()) continue;
-    auto cut = sampler_.cut(step, static_cast<int>(i), wish.frame_id);
+    auto cut =
+        sampler_.cut(step, key(step, Part::unlabelled, static_cast<int>(i), share).slot, wish.frame_id);
     if (!cut) {
       batch.cut.vanished.push_back(wish.frame_id);
       continue;

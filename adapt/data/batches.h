@@ -8,6 +8,7 @@
 #include "adapt/data/batch.h"
 #include "adapt/data/loader.h"
 #include "adapt/data/sampler.h"
+#include "adapt/ranks.h"
 #include "adapt/selftrain/class_bank.h"
 
 namespace driftloop::adapt {
@@ -32,8 +33,10 @@ class Batches {
  public:
   /// As Sampler. With input.workers the next steps' images are made while one is learned from; what a batch
   /// holds does not depend on that.
+  /// Each rank draws its own part of a batch that is count() times the configured one.
   Batches(const EngineOptions& options, const Dataset* source, const FramePool& pool,
-          const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed);
+          const TargetLabels& labels, Unlabelled unlabelled, std::uint64_t seed,
+          const Ranks& ranks = Ranks::alone());
 
   /// Nothing when there is nothing to learn from. Each part has `share` of its configured images, at least
   /// one, times train.accumulate. `wishes`: for each unlabelled image what it is to be mixed from. The labels
@@ -42,11 +45,14 @@ class Batches {
 
  private:
   int count(Part part, double share) const;
+  /// The `image`-th of this rank's, counted over all ranks.
+  SampleKey key(std::int64_t step, Part part, int image, double share) const;
   void ask_ahead(std::int64_t step, double share);
   std::vector<Sample> take(std::int64_t step, Part part, double share);
   void add_unlabelled(Batch& batch, std::int64_t step, double share, std::span<const CutWish> wishes);
 
   const EngineOptions& options_;
+  int rank_;
   Sampler sampler_;
   Loader loader_;
 };

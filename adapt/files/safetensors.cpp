@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <vector>
 
 #include "config/check.h"
@@ -186,13 +187,8 @@ const at::Tensor& TensorFile::at(const std::string& name, const std::filesystem:
 
 namespace {
 
-TensorFile read_summed(const std::filesystem::path& path, config::Sha256& sum) {
-  const Refusal refuse(path);
-  std::ifstream in(path, std::ios::binary);
-  std::error_code error;
-  const std::uint64_t file_bytes = std::filesystem::file_size(path, error);
-  if (!in || error)
-    throw Error("cannot open " + path.string() + ": " + (error ? error.message() : std::strerror(errno)));
+TensorFile read_summed(std::istream& in, std::uint64_t file_bytes, const Refusal& refuse,
+                       config::Sha256& sum) {
   std::uint64_t header_bytes = 0;
   static_assert(sizeof header_bytes == 8);
   const auto read = [&](void* to, std::uint64_t bytes) {
@@ -233,12 +229,27 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
 }
 
 DigestedFile read_safetensors_with_digest(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::error_code error;
+  const std::uint64_t file_bytes = std::filesystem::file_size(path, error);
+  if (!in || error)
+    throw Error("cannot open " + path.string() + ": " + (error ? error.message() : std::strerror(errno)));
   config::Sha256 sum;
-  auto content = read_summed(path, sum);
+  auto content = read_summed(in, file_bytes, Refusal(path), sum);
   return {std::move(content), sum.finish()};
 }
 
-std::string write_safetensors(const std::filesystem::path& path, const TensorFile& content) {
+TensorFile parse_safetensors(const std::string& bytes, const std::string& name) {
+  std::istringstream in(bytes);
+  config::Sha256 sum;
+  const std::filesystem::path path(name);
+  return read_summed(in, bytes.size(), Refusal(path), sum);
+}
+
+namespace {
+
+/// Gives the SHA-256 of the bytes.
+std::string write_to(std::ostream& out, const TensorFile& content) {
   Ordered ordered;
   for (const auto& [name, tensor] : content.tensors) {
     DL_CHECK(tensor.defined() && name != kMetadataKey, name);
@@ -249,20 +260,34 @@ std::string write_safetensors(const std::filesystem::path& path, const TensorFil
   });
   const std::string header = header_text(ordered, content.metadata);
   config::Sha256 sum;
+  const auto write = [&](const void* bytes, std::size_t size) {
+    sum.update({static_cast<const char*>(bytes), size});
+    out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
+  };
+  const std::uint64_t header_bytes = header.size();
+  write(&header_bytes, 8);
+  write(header.data(), header.size());
+  for (const auto& [name, tensor] : ordered) write(tensor.const_data_ptr(), tensor.nbytes());
+  return sum.finish();
+}
+
+}  // namespace
+
+std::string write_safetensors(const std::filesystem::path& path, const TensorFile& content) {
+  std::string sum;
   config::write_durably_with(path, [&](const std::filesystem::path& temporary) {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    const auto write = [&](const void* bytes, std::size_t size) {
-      sum.update({static_cast<const char*>(bytes), size});
-      out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
-    };
-    const std::uint64_t header_bytes = header.size();
-    write(&header_bytes, 8);
-    write(header.data(), header.size());
-    for (const auto& [name, tensor] : ordered) write(tensor.const_data_ptr(), tensor.nbytes());
+    sum = write_to(out, content);
     out.close();
     if (!out) throw Error("cannot write " + path.string() + ": " + std::strerror(errno));
   });
-  return sum.finish();
+  return sum;
+}
+
+std::string safetensors_bytes(const TensorFile& content) {
+  std::ostringstream out;
+  write_to(out, content);
+  return std::move(out).str();
 }
 
 }  // namespace driftloop::adapt

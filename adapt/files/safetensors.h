@@ -37,4 +37,9 @@ DigestedFile read_safetensors_with_digest(const std::filesystem::path& path);
 /// dtype that the format lacks.
 std::string write_safetensors(const std::filesystem::path& path, const TensorFile& content);
 
+/// What write_safetensors() would write.
+std::string safetensors_bytes(const TensorFile& content);
+/// As read_safetensors(); `name` stands in the place of the file's in messages.
+TensorFile parse_safetensors(const std::string& bytes, const std::string& name);
+
 }  // namespace driftloop::adapt

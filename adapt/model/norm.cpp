@@ -76,7 +76,20 @@ void over_pixels(const Pixels& pixels, const Work& work) {
 
 struct Statistics {
   at::Tensor mean, variance;  // (C) double; the variance is the biased one
+  double count = 0;           // pixels
 };
+
+/// Of all ranks' pixels together.
+Statistics merged(const Statistics& own, const Ranks& ranks) {
+  if (ranks.count() == 1) return own;
+  auto sums = at::cat({own.count * own.mean, own.count * (own.variance + own.mean.square()),
+                       at::full({1}, own.count, at::kDouble)});
+  ranks.sum(sums);
+  const auto channels = own.mean.size(0);
+  const auto count = sums[2 * channels].item<double>();
+  const auto mean = sums.narrow(0, 0, channels) / count;
+  return {mean, (sums.narrow(0, channels, channels) / count - mean.square()).clamp_min(0), count};
+}
 
 Statistics statistics_of(const at::Tensor& map) {
   const Pixels x(map);
@@ -87,7 +100,7 @@ Statistics statistics_of(const at::Tensor& map) {
       });
   const auto base = at::from_blob(const_cast<float*>(x.data), {x.channels}, at::kFloat).to(at::kDouble);
   const auto mean = sum / x.count;
-  return {mean + base, (square / x.count - mean * mean).clamp_min(0)};
+  return {mean + base, (square / x.count - mean * mean).clamp_min(0), static_cast<double>(x.count)};
 }
 
 at::Tensor applied(const at::Tensor& map, const at::Tensor& scale, const at::Tensor& offset, Clamp clamp) {
@@ -101,16 +114,23 @@ at::Tensor applied(const at::Tensor& map, const at::Tensor& scale, const at::Ten
   return y;
 }
 
-/// Normalises by statistics that do not change, or by the map's own, through which the gradient flows then.
+/// Whose statistics a map is normalised by: some that do not change, or those of `count` pixels of all ranks,
+/// its own among them, through which the gradient flows then.
+struct StatisticsOf {
+  const Ranks* ranks = nullptr;  // null = they do not change
+  double count = 0;
+};
+
 struct Normalise : torch::autograd::Function<Normalise> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& map, const at::Tensor& weight,
                             const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& bias,
-                            bool own, int activation) {
+                            const StatisticsOf& of, int activation) {
     const auto scale = (weight.to(at::kDouble) * inverse);
     const auto offset = (bias.to(at::kDouble) - mean * scale).to(at::kFloat);
     const auto scale_float = scale.to(at::kFloat);
     context->save_for_backward({map, mean, inverse, scale_float, offset});
-    context->saved_data["own"] = own;
+    context->saved_data["ranks"] = reinterpret_cast<std::int64_t>(of.ranks);
+    context->saved_data["count"] = of.count;
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);
     return applied(map, scale_float, offset, clamp_of(static_cast<Activation>(activation)));
   }
@@ -119,7 +139,7 @@ struct Normalise : torch::autograd::Function<Normalise> {
     const auto saved = context->get_saved_variables();
     const at::Tensor &map = saved[0], &mean = saved[1], &inverse = saved[2], &scale = saved[3],
                      &offset = saved[4];
-    const bool own = context->saved_data["own"].toBool();
+    const auto* ranks = reinterpret_cast<const Ranks*>(context->saved_data["ranks"].toInt());
     const Clamp clamp = clamp_of(static_cast<Activation>(context->saved_data["activation"].toInt()));
     const auto incoming = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
     const Pixels x(map), dy(incoming);
@@ -135,10 +155,12 @@ struct Normalise : torch::autograd::Function<Normalise> {
     if (context->needs_input_grad(0)) {
       // dx = scale (g - mean(g) - xhat mean(g xhat)), as a line in x.
       auto slope = at::zeros_like(mean), constant = at::zeros_like(mean);
-      if (own) {
-        const auto count = static_cast<double>(x.count);
-        slope = -scale * inverse.square() * product / count;
-        constant = -scale * sum / count - slope * mean;
+      if (ranks != nullptr) {
+        const double count = context->saved_data["count"].toDouble();
+        auto sums = at::stack({sum, product});
+        ranks->sum(sums);
+        slope = -scale * inverse.square() * sums[1] / count;
+        constant = -scale * sums[0] / count - slope * mean;
       }
       slope = slope.to(at::kFloat);
       constant = constant.to(at::kFloat);
@@ -150,6 +172,21 @@ struct Normalise : torch::autograd::Function<Normalise> {
       });
     }
     return {dx, dweight, {}, {}, dbias, {}, {}};
+  }
+};
+
+/// A sum over ranks that the gradient passes: that of the sum of the ranks' losses.
+struct SumOverRanks : torch::autograd::Function<SumOverRanks> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& part, const Ranks* ranks) {
+    context->saved_data["ranks"] = reinterpret_cast<std::int64_t>(ranks);
+    auto sum = part.clone();
+    ranks->sum(sum);
+    return sum;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    auto sum = gradients[0].clone();
+    reinterpret_cast<const Ranks*>(context->saved_data["ranks"].toInt())->sum(sum);
+    return {sum, {}};
   }
 };
 
@@ -179,9 +216,32 @@ at::Tensor NormImpl::run(const at::Tensor& x, Activation activation) {
   if (x.is_cpu() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat && x.dim() == 4 &&
       x.is_contiguous(at::MemoryFormat::ChannelsLast) && !x.is_contiguous() && !is_traced())
     return by_own_kernels(x, learns, momentum, activation);
+  if (learns && ranks_->count() > 1) return activated(over_ranks(x, momentum), activation);
   return activated(at::batch_norm(x, weight, bias, running_mean, running_var, learns, momentum,
                                   options_.epsilon, at::globalContext().userEnabledCuDNN()),
                    activation);
+}
+
+/// The mean first and then the squares around it, so that floats keep their digits.
+at::Tensor NormImpl::over_ranks(const at::Tensor& x, double momentum) {
+  const auto of_channel = [](const at::Tensor& c) { return c.view({1, -1, 1, 1}); };
+  const auto wide = x.to(at::kFloat);
+  const auto own =
+      at::full({1}, static_cast<double>(x.numel() / x.size(1)), wide.options().dtype(at::kDouble));
+  const auto sums = SumOverRanks::apply(at::cat({wide.sum({0, 2, 3}, false, at::kDouble), own}), ranks_);
+  const auto count = sums.slice(0, -1).detach();
+  const auto mean = sums.slice(0, 0, -1) / count;
+  const auto centred = wide - of_channel(mean.to(at::kFloat));
+  const auto variance =
+      SumOverRanks::apply(centred.square().sum({0, 2, 3}, false, at::kDouble), ranks_) / count;
+  {
+    const torch::NoGradGuard no_grad;
+    running_mean.lerp_(mean.to(running_mean.scalar_type()), momentum);
+    running_var.lerp_((variance * (count / (count - 1).clamp_min(1))).to(running_var.scalar_type()),
+                      momentum);
+  }
+  const auto scale = weight.to(at::kFloat) * (variance + options_.epsilon).rsqrt().to(at::kFloat);
+  return (centred * of_channel(scale) + of_channel(bias.to(at::kFloat))).to(x.scalar_type());
 }
 
 at::Tensor NormImpl::by_own_kernels(const at::Tensor& map, bool learns, double momentum,
@@ -190,16 +250,17 @@ at::Tensor NormImpl::by_own_kernels(const at::Tensor& map, bool learns, double m
   {
     const torch::NoGradGuard no_grad;
     if (learns) {
-      statistics = statistics_of(map);
-      const auto count = static_cast<double>(map.numel() / map.size(1));
+      statistics = merged(statistics_of(map), *ranks_);
+      const double count = statistics.count;
       running_mean.lerp_(statistics.mean.to(at::kFloat), momentum);
       running_var.lerp_((statistics.variance * (count / std::max(1.0, count - 1))).to(at::kFloat), momentum);
     } else {
-      statistics = {running_mean.to(at::kDouble), running_var.to(at::kDouble)};
+      statistics = {running_mean.to(at::kDouble), running_var.to(at::kDouble), 0};
     }
   }
   return Normalise::apply(map, weight, statistics.mean, (statistics.variance + options_.epsilon).rsqrt(),
-                          bias, learns, static_cast<int>(activation));
+                          bias, StatisticsOf{learns ? ranks_ : nullptr, statistics.count},
+                          static_cast<int>(activation));
 }
 
 }  // namespace driftloop::adapt

@@ -1,6 +1,7 @@
 // Batch normalisation under the names that published weights use (weight, bias, running_mean, running_var,
 // num_batches_tracked), in a module of ours: what its statistics come from is a setting.
 #pragma once
+#include "adapt/ranks.h"
 #include "adapt/torch.h"
 
 namespace driftloop::adapt {
@@ -28,15 +29,20 @@ class NormImpl : public torch::nn::Module {
   void end_estimate() { estimated_batches_ = -1; }
   /// In train mode the running statistics are used and stay as they are.
   void freeze(bool frozen) { frozen_ = frozen; }
+  /// A batch's statistics are from now on those of all ranks' images together, as if they were one batch (the
+  /// field's SyncBatchNorm). `ranks` outlives this object; all ranks make the same calls.
+  void share(const Ranks& ranks) { ranks_ = &ranks; }
 
   at::Tensor weight, bias, running_mean, running_var, num_batches_tracked;
 
  private:
+  at::Tensor over_ranks(const at::Tensor& x, double momentum);
   at::Tensor by_own_kernels(const at::Tensor& map, bool learns, double momentum, Activation activation);
 
   NormOptions options_;
   std::int64_t estimated_batches_ = -1;  // -1 = no estimate is under way
   bool frozen_ = false;
+  const Ranks* ranks_ = &Ranks::alone();
 };
 TORCH_MODULE(Norm);
 

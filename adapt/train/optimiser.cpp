@@ -43,6 +43,35 @@ at::Tensor Optimiser::gradient_norm() const {
   return at::stack(at::_foreach_norm(gradients)).norm();
 }
 
+void Optimiser::average_gradients(const Ranks& ranks) {
+  if (ranks.count() == 1) return;
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> learning, flat;
+  for (const auto& group : groups_)
+    for (const auto& slot : group.slots)
+      if (slot.parameter.requires_grad()) learning.push_back(slot.parameter);
+  const auto count = static_cast<std::int64_t>(learning.size());
+  std::vector<float> there;
+  for (const auto& parameter : learning) {
+    const auto& gradient = parameter.grad();
+    there.push_back(gradient.defined() ? 1 : 0);
+    flat.push_back((gradient.defined() ? gradient : at::zeros_like(parameter)).to(at::kFloat).flatten());
+  }
+  flat.push_back(at::tensor(there).to(flat[0].device()));
+  auto all = at::cat(flat);  // one message
+  ranks.sum(all);
+  const auto somewhere = all.slice(0, -count).cpu();
+  std::int64_t begin = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    auto& parameter = learning[static_cast<std::size_t>(i)];
+    const auto mean = all.narrow(0, begin, parameter.numel()) / ranks.count();
+    begin += parameter.numel();
+    if (somewhere[i].item<float>() > 0)
+      parameter.mutable_grad() =
+          at::empty_like(parameter).copy_(mean.view(parameter.sizes()));  // in the parameter's own layout
+  }
+}
+
 void Optimiser::step(double rate_share, double gradient_divisor) {
   const at::NoGradGuard no_grad;
   const auto device = groups_.back().slots.back().parameter.device();

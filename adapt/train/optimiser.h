@@ -8,6 +8,7 @@
 #include "adapt/files/safetensors.h"
 #include "adapt/model/segmentation_net.h"
 #include "adapt/options.h"
+#include "adapt/ranks.h"
 
 namespace driftloop::adapt {
 
@@ -19,6 +20,8 @@ class Optimiser {
 
   /// Of all gradients together: a scalar on their device.
   at::Tensor gradient_norm() const;
+  /// Each gradient becomes the mean over the ranks; one that a rank does not have counts as 0 there.
+  void average_gradients(const Ranks& ranks);
   /// One step at `rate_share` of the configured rates, with all gradients divided by `gradient_divisor`.
   /// Memory for all parameters is made before the first of them changes.
   void step(double rate_share, double gradient_divisor);

@@ -1,8 +1,10 @@
 #include "adapt/train/trainer.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "adapt/losses/ohem.h"
+#include "adapt/model/norm.h"
 #include "adapt/model/weights.h"
 #include "adapt/train/freeze.h"
 #include "config/check.h"
@@ -68,10 +70,11 @@ struct Trainer::Sums {
 };
 
 Trainer::Trainer(const ModelSpec& spec, const TrainOptions& train, const SelfTrainOptions& selftrain,
-                 torch::Device device, std::uint64_t seed)
+                 torch::Device device, std::uint64_t seed, const Ranks& ranks)
     : train_(train),
       selftrain_(selftrain),
       device_(device),
+      ranks_(ranks),
       terms_(make_terms(loss_settings())),
       self_training_(train, selftrain, spec.label_space),
       teacher_(std::make_shared<PlacedNet>(spec, device, seed)) {
@@ -79,6 +82,8 @@ Trainer::Trainer(const ModelSpec& spec, const TrainOptions& train, const SelfTra
   student_->to(device);
   for (const auto& term : terms_) require_head(*student_, spec.net.name, term.loss->wants());
   freeze(*student_, train_.freeze);
+  for (auto& module : student_->modules())
+    if (auto* norm = module->as<NormImpl>()) norm->share(ranks);
   copy_weights(teacher_->net(), *student_);
   for (auto& parameter : teacher_->net().parameters()) parameter.set_requires_grad(false);
   optimiser_ = std::make_unique<Optimiser>(*student_, train_);
@@ -177,13 +182,40 @@ void Trainer::learn_from(const Batch& batch, double share, config::Random& rando
     values.push_back(value.defined() ? weight * value.detach() : at::zeros({}, device_));
     if (value.defined()) total = total + weight * value;
   }
-  if (total.requires_grad()) {
-    total.backward();
-    sums.learns = true;
-  }
+  sums.learns = sums.learns || total.requires_grad();
+  // The norms of all ranks go back together, also where a rank has nothing to learn from.
+  if (ranks_.count() > 1)
+    for (const auto& map :
+         {context.output.logits_nchw, context.output.aux_nchw, context.output.representation_nchw})
+      if (map.defined()) total = total + 0 * map.sum();
+  if (total.requires_grad()) total.backward();
   sums.term_t = sums.term_t + at::stack(values).to(at::kDouble);
   for (auto& id : taught.seen.frame_id) sums.seen.frame_id.push_back(std::move(id));
   for (auto& of_frame : taught.seen.share_c) sums.seen.share_c.push_back(std::move(of_frame));
+}
+
+/// What all ranks have seen, in the place of what this one has.
+void Trainer::join_ranks(Sums& sums) {
+  optimiser_->average_gradients(ranks_);
+  const auto learns = at::full({1}, sums.learns ? 1.0 : 0.0, sums.term_t.options());
+  auto parts = at::cat({sums.term_t / ranks_.count(), sums.class_2c.flatten(), learns});
+  ranks_.sum(parts);
+  const auto terms = sums.term_t.size(0);
+  sums.term_t = parts.narrow(0, 0, terms);
+  sums.class_2c = parts.slice(0, terms, -1).view(sums.class_2c.sizes());
+  sums.learns = parts[-1].item<double>() > 0;
+  TensorFile seen;
+  if (!sums.seen.share_c.empty()) seen.tensors["share"] = at::stack(sums.seen.share_c);
+  seen.metadata["frames"] = nlohmann::json(sums.seen.frame_id).dump();
+  sums.seen = {};
+  for (const auto& bytes : ranks_.gather(safetensors_bytes(seen))) {
+    const TensorFile part = parse_safetensors(bytes, "a rank's message");
+    const auto ids = nlohmann::json::parse(part.metadata.at("frames")).get<std::vector<std::string>>();
+    sums.seen.frame_id.insert(sums.seen.frame_id.end(), ids.begin(), ids.end());
+    if (ids.empty()) continue;
+    for (const auto& share : part.tensors.at("share").unbind())
+      sums.seen.share_c.push_back(share.to(device_));
+  }
 }
 
 StepLosses Trainer::try_step(const Batch& batch, config::Random& random) {
@@ -195,6 +227,7 @@ StepLosses Trainer::try_step(const Batch& batch, config::Random& random) {
   optimiser_->drop_gradients();
   const auto batches = split(batch, train_.accumulate);
   for (const Batch& one : batches) learn_from(one, 1 / static_cast<double>(batches.size()), random, sums);
+  if (ranks_.count() > 1) join_ranks(sums);
   if (!sums.learns)
     throw Error(
         "no term of the loss has a weight for what there is to learn from: raise train.target_weight, "

@@ -11,6 +11,7 @@
 #include "adapt/losses/loss.h"
 #include "adapt/model/placed_net.h"
 #include "adapt/options.h"
+#include "adapt/ranks.h"
 #include "adapt/selftrain/self_training.h"
 #include "adapt/train/optimiser.h"
 #include "config/random.h"
@@ -25,17 +26,18 @@ struct StepLosses {
 
 class Trainer {
  public:
-  /// Fresh weights from `seed`.
+  /// Fresh weights from `seed`. `ranks` outlives this object.
   Trainer(const ModelSpec& spec, const TrainOptions& train, const SelfTrainOptions& selftrain,
-          torch::Device device, std::uint64_t seed);
+          torch::Device device, std::uint64_t seed, const Ranks& ranks = Ranks::alone());
 
   /// From which frames the next step's unlabelled images are to be mixed (Batches::draw()).
   std::vector<CutWish> wishes(config::Random& random) const { return self_training_.wishes(random); }
   /// One optimiser step over train.accumulate batches in `batch`, and the teacher's move after it. `random`
-  /// drives what is mixed and pasted. When it throws (no memory)
-  /// before the optimiser's part the step does not count and nothing has changed after mend(); when it throws
-  /// in it the step counts: each parameter has taken it whole, in part (weight decay, momentum) or not at
-  /// all, all of them finite.
+  /// drives what is mixed and pasted. With several ranks each has its own part of the images; the gradients,
+  /// losses and statistics are those of all parts (their mean), and the nets stay the same on each. When it
+  /// throws (no memory) before the optimiser's part the step does not count and nothing has changed after
+  /// mend(); when it throws in it the step counts: each parameter has taken it whole, in part (weight decay,
+  /// momentum) or not at all, all of them finite.
   StepLosses step(const Batch& batch, config::Random& random);
   /// Clears up after a step() that threw: drops the gradients, puts the BN statistics back. The next step()
   /// does it first when this one could not (no memory again).
@@ -63,6 +65,7 @@ class Trainer {
   struct Sums;
 
   StepLosses try_step(const Batch& batch, config::Random& random);
+  void join_ranks(Sums& sums);
   void learn_from(const Batch& batch, double share, config::Random& random, Sums& sums);
   void look_again(StepContext& context, const Batch& batch, const at::Tensor& image_nhwc);
   LossSettings loss_settings() const { return {train_, selftrain_, device_}; }
@@ -74,6 +77,7 @@ class Trainer {
   TrainOptions train_;
   SelfTrainOptions selftrain_;
   torch::Device device_;
+  const Ranks& ranks_;
   std::vector<Term> terms_;
   SelfTraining self_training_;
   std::shared_ptr<SegmentationNet> student_;
