@@ -6,34 +6,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "adapt/acquisition/window_kernel.h"
 #include "config/check.h"
 
 namespace driftloop::adapt {
-namespace {
-
-void add_row(std::vector<double>& column_sum, const float* row, double sign) {
-  for (std::size_t x = 0; x < column_sum.size(); ++x) column_sum[x] += sign * static_cast<double>(row[x]);
-}
-
-void mean_row(const WindowGrid& grid, const std::vector<double>& column_sum, std::int64_t rows, float* out) {
-  double sum = 0;
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::int64_t columns = 0;
-  double share = 0;  // of one pixel: the same for nearly all windows, and a division takes long
-  for (std::int64_t x = 0; x < grid.out_width; ++x) {
-    while (end < grid.end_column(x)) sum += column_sum[static_cast<std::size_t>(end++)];
-    while (begin < grid.first_column(x)) sum -= column_sum[static_cast<std::size_t>(begin++)];
-    if (end - begin != columns) {
-      columns = end - begin;
-      share = 1 / static_cast<double>(rows * columns);
-    }
-    out[x] = static_cast<float>(sum * share);
-  }
-}
-
-}  // namespace
-
 WindowGrid::WindowGrid(std::int64_t height_, std::int64_t width_, int side_, Border border)
     : height(height_), width(width_), side(side_), before(border == Border::clipped ? side_ / 2 : 0) {
   DL_CHECK(height_ >= 0 && width_ >= 0 && side_ >= 1, height_, width_, side_);
@@ -55,14 +31,25 @@ at::Tensor window_mean(const at::Tensor& map_hw, int side, Border border) {
   if (out.numel() == 0) return out;
   const float* in = map.const_data_ptr<float>();
   float* result = out.data_ptr<float>();
+  std::vector<float> column_share(static_cast<std::size_t>(grid.out_width));
+  for (std::int64_t x = 0; x < grid.out_width; ++x)
+    column_share[static_cast<std::size_t>(x)] =
+        1.0F / static_cast<float>(grid.end_column(x) - grid.first_column(x));
   at::parallel_for(0, grid.out_height, rows_per_task(grid), [&](std::int64_t from, std::int64_t to) {
-    std::vector<double> column_sum(static_cast<std::size_t>(grid.width), 0.0);
-    std::int64_t begin = grid.first_row(from);
-    std::int64_t end = begin;
+    std::vector<double> columns(static_cast<std::size_t>(grid.width), 0.0);
+    // sums[i]: of the columns before i - grid.before, so that window x is sums[x + side] - sums[x].
+    const std::int64_t behind = grid.before + 1 + grid.width;
+    std::vector<double> sums(static_cast<std::size_t>(std::max(behind, grid.out_width + grid.side)), 0.0);
+    auto share = column_share;
+    std::int64_t begin = grid.first_row(from), end = begin;
     for (std::int64_t y = from; y < to; ++y) {
-      while (end < grid.end_row(y)) add_row(column_sum, in + grid.width * end++, 1);
-      while (begin < grid.first_row(y)) add_row(column_sum, in + grid.width * begin++, -1);
-      mean_row(grid, column_sum, end - begin, result + y * grid.out_width);
+      while (end < grid.end_row(y)) add_row(columns.data(), in + grid.width * end++, 1, grid.width);
+      while (begin < grid.first_row(y)) add_row(columns.data(), in + grid.width * begin++, -1, grid.width);
+      running_sums(columns.data(), grid.width, sums.data() + grid.before + 1);
+      std::fill(sums.begin() + behind, sums.end(), sums[static_cast<std::size_t>(behind - 1)]);
+      const float rows = 1.0F / static_cast<float>(end - begin);
+      for (std::size_t x = 0; x < share.size(); ++x) share[x] = rows * column_share[x];
+      window_means(sums.data(), grid.side, share.data(), grid.out_width, result + y * grid.out_width);
     }
   });
   return out;

@@ -2,152 +2,125 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 #include <vector>
 
-#include "adapt/acquisition/vector_math.h"
+#include "adapt/acquisition/window_kernel.h"
 
 namespace driftloop::adapt {
 namespace {
 
-constexpr float kLogEpsilon = 1e-6F;  // RIPU's code adds it inside the logarithm
-constexpr int kLanes = 8;  // a column's histogram is padded to a multiple, so that its loops have no rest
+/// The windows of one row after the other. For each class the pixels of the window's rows are counted in each
+/// column, and summed up along the row.
+template <class Sum>
+class Histograms {
+ public:
+  Histograms(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t first_row)
+      : grid_(grid),
+        class_hw_(class_hw),
+        scale_(static_cast<float>(-1 / std::log2(static_cast<double>(classes)))),
+        counts_(static_cast<std::size_t>(classes * grid.width), 0),
+        stride_(grid.out_width + grid.side + kWindows),
+        sums_(static_cast<std::size_t>(classes * stride_), 0),
+        changed_(static_cast<std::size_t>(classes), 0),
+        column_share_(static_cast<std::size_t>(grid.out_width + kWindows), 0.0F),
+        share_(column_share_),
+        first_(grid.first_row(first_row)),
+        end_(first_) {
+    for (std::int64_t x = 0; x < grid.out_width; ++x)
+      column_share_[static_cast<std::size_t>(x)] =
+          1.0F / static_cast<float>(grid.end_column(x) - grid.first_column(x));
+  }
 
-struct RowJob {
-  const std::uint16_t* columns;  // [x][lanes]: histograms of the columns over the window's rows
-  const int *begin, *end;        // [x]: the columns that a window covers
-  const float* share;            // [x]: 1 / its pixels
-  int windows, lanes;
-  float scale;  // -1 / log2(classes)
-  float* out;
+  /// Row y, one behind the last or the first of all; `above`: that of y - 1, null at first.
+  void fill(std::int64_t y, const float* above, float* out) {
+    const std::int64_t first = first_, end = end_;
+    slide(y);
+    const bool by_one = above != nullptr && first_ == first + 1 && end_ == end + 1;
+    const float rows = 1.0F / static_cast<float>(end_ - first_);
+    for (std::size_t x = 0; x < share_.size(); ++x) share_[x] = rows * column_share_[x];
+    for (std::int64_t x = 0; x < grid_.out_width; x += kWindows) {
+      const std::int64_t windows = std::min<std::int64_t>(kWindows, grid_.out_width - x);
+      if (by_one && same_below(x, windows, row(end), row(first)))
+        std::copy_n(above + x, windows, out + x);  // a row went that was as the one that came
+      else
+        fill_strip(x, windows, out + x);
+    }
+  }
+
+ private:
+  const std::uint8_t* row(std::int64_t y) const { return class_hw_ + y * grid_.width; }
+  std::uint16_t& count(std::uint8_t c, std::int64_t x) {
+    changed_[c] = 1;
+    return counts_[static_cast<std::size_t>(c * grid_.width + x)];
+  }
+  /// The windows' rows become those of y.
+  void slide(std::int64_t y) {
+    while (end_ < grid_.end_row(y) || first_ < grid_.first_row(y)) {
+      const std::uint8_t* in = end_ < grid_.end_row(y) ? row(end_++) : nullptr;
+      const std::uint8_t* out = first_ < grid_.first_row(y) ? row(first_++) : nullptr;
+      for (std::int64_t x = 0; x < grid_.width; ++x) {
+        if (in != nullptr && out != nullptr && in[x] == out[x]) continue;
+        if (in != nullptr) ++count(in[x], x);
+        if (out != nullptr) --count(out[x], x);
+      }
+    }
+    for (std::size_t c = 0; c < changed_.size(); ++c)
+      if (changed_[c] != 0) sum_up(static_cast<std::int64_t>(c));
+    std::fill(changed_.begin(), changed_.end(), std::uint8_t{0});
+  }
+  /// sums[i]: of the columns before i - grid.before, so that window x is sums[x + side] - sums[x].
+  void sum_up(std::int64_t c) {
+    Sum* sums = sums_.data() + c * stride_;
+    running_counts(counts_.data() + c * grid_.width, grid_.width, sums + grid_.before + 1);
+    const std::int64_t behind = grid_.before + 1 + grid_.width;
+    if (behind < stride_) std::fill(sums + behind, sums + stride_, sums[behind - 1]);
+  }
+  bool same_below(std::int64_t x, std::int64_t windows, const std::uint8_t* a, const std::uint8_t* b) const {
+    const std::int64_t from = grid_.first_column(x), to = grid_.end_column(x + windows - 1);
+    return std::memcmp(a + from, b + from, static_cast<std::size_t>(to - from)) == 0;
+  }
+  void fill_strip(std::int64_t x, std::int64_t windows, float* out) const {
+    const Sum* present[256];
+    int classes = 0;
+    const auto all = static_cast<std::int64_t>(changed_.size());
+    for (std::int64_t c = 0; c < all; ++c) {
+      const Sum* sums = sums_.data() + c * stride_ + x;
+      if (sums[windows - 1 + grid_.side] != sums[0]) present[classes++] = sums;
+    }
+    float entropies[kWindows];
+    window_entropies(present, classes, grid_.side, share_.data() + x, scale_, entropies);
+    std::copy_n(entropies, windows, out);
+  }
+
+  const WindowGrid& grid_;
+  const std::uint8_t* class_hw_;
+  float scale_;
+  std::vector<std::uint16_t> counts_;  // [class][column]
+  std::int64_t stride_;
+  std::vector<Sum> sums_;  // [class][stride]
+  std::vector<std::uint8_t> changed_;
+  std::vector<float> column_share_, share_;  // 1 / columns and 1 / pixels of a window
+  std::int64_t first_, end_;                 // the rows that are counted
 };
 
-constexpr int kChunk = 32;  // windows whose histograms are made before their entropies
-
-/// Adds (kSign 1) or removes a column.
-template <int kSign>
-DL_INLINE void change_window(std::int32_t* __restrict window, const std::uint16_t* __restrict column,
-                             int lanes) {
-  for (int c = 0; c < lanes; ++c) window[c] += kSign * column[c];
-}
-
-/// kBlocks > 0: that many times kLanes, known when the code is built.
-template <int kBlocks>
-DL_INLINE void slide_row(const RowJob& job, std::int32_t* __restrict counts, float* __restrict terms) {
-  const int blocks = kBlocks > 0 ? kBlocks : job.lanes / kLanes;
-  const int lanes = blocks * kLanes;
-  std::int32_t* window = counts + kChunk * lanes;  // the one before the chunk
-  for (int c = 0; c < lanes; ++c) window[c] = 0;
-  alignas(64) float eighths[kChunk * kLanes];
-  int begin = 0, end = 0;
-  for (int x0 = 0; x0 < job.windows; x0 += kChunk) {
-    const int size = job.windows - x0 < kChunk ? job.windows - x0 : kChunk;
-    for (int x = 0; x < size; ++x) {
-      std::int32_t* __restrict next = counts + x * lanes;
-      const int end_now = job.end[x0 + x], begin_now = job.begin[x0 + x];
-      if (end_now - end == 1 && begin_now - begin == 1) {
-        const std::uint16_t* __restrict in = job.columns + static_cast<std::int64_t>(end) * lanes;
-        const std::uint16_t* __restrict out = job.columns + static_cast<std::int64_t>(begin) * lanes;
-        for (int c = 0; c < lanes; ++c) next[c] = window[c] + (in[c] - out[c]);
-      } else {
-        for (int c = 0; c < lanes; ++c) next[c] = window[c];
-        for (; end < end_now; ++end)
-          change_window<1>(next, job.columns + static_cast<std::int64_t>(end) * lanes, lanes);
-        for (; begin < begin_now; ++begin)
-          change_window<-1>(next, job.columns + static_cast<std::int64_t>(begin) * lanes, lanes);
-      }
-      begin = begin_now;
-      end = end_now;
-      window = next;
-    }
-    const float share = job.share[x0];
-    bool uniform = true;
-    for (int x = 1; x < size; ++x) uniform = uniform && job.share[x0 + x] == share;
-    if (uniform) {
-      for (int i = 0; i < size * lanes; ++i) {
-        const float d = static_cast<float>(counts[i]) * share;
-        terms[i] = d * log2_of_positive(d + kLogEpsilon);
-      }
-    } else {
-      for (int x = 0; x < size; ++x)
-        for (int c = 0; c < lanes; ++c) {
-          const float d = static_cast<float>(counts[x * lanes + c]) * job.share[x0 + x];
-          terms[x * lanes + c] = d * log2_of_positive(d + kLogEpsilon);
-        }
-    }
-    // In halves, so that most of the sum is in vectors.
-    for (int x = 0; x < size; ++x)
-      for (int i = 0; i < kLanes; ++i) {
-        float sum = terms[x * lanes + i];
-        for (int b = 1; b < blocks; ++b) sum += terms[x * lanes + b * kLanes + i];
-        eighths[x * kLanes + i] = sum;
-      }
-    for (int x = 0; x < size; ++x) {
-      const float* t = eighths + x * kLanes;
-      job.out[x0 + x] = (((t[0] + t[4]) + (t[1] + t[5])) + ((t[2] + t[6]) + (t[3] + t[7]))) * job.scale;
-    }
-    if (size == kChunk) {
-      std::int32_t* last = counts + kChunk * lanes;
-      for (int c = 0; c < lanes; ++c) last[c] = window[c];
-      window = last;
-    }
-  }
-}
-
-DL_EACH_CPU void slide(const RowJob& job, std::int32_t* counts, float* terms) {
-  switch (job.lanes) {
-    case 8:
-      return slide_row<1>(job, counts, terms);
-    case 16:
-      return slide_row<2>(job, counts, terms);
-    case 24:
-      return slide_row<3>(job, counts, terms);
-    case 32:
-      return slide_row<4>(job, counts, terms);
-    default:
-      return slide_row<0>(job, counts, terms);
-  }
-}
-
-void change_row(std::vector<std::uint16_t>& columns, const std::uint8_t* row, std::int64_t width, int lanes,
-                int step) {
-  std::uint16_t* column = columns.data();
-  for (std::int64_t x = 0; x < width; ++x, column += lanes)
-    column[row[x]] = static_cast<std::uint16_t>(column[row[x]] + step);
+template <class Sum>
+void fill_rows(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t from,
+               std::int64_t to, float* out) {
+  Histograms<Sum> histograms(grid, class_hw, classes, from);
+  for (std::int64_t y = from; y < to; ++y, out += grid.out_width)
+    histograms.fill(y, y > from ? out - grid.out_width : nullptr, out);
 }
 
 }  // namespace
 
 void fill_impurity_rows(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t from,
                         std::int64_t to, float* out) {
-  const int lanes = (classes + kLanes - 1) / kLanes * kLanes;
-  std::vector<std::uint16_t> columns(static_cast<std::size_t>(grid.width * lanes), 0);
-  const auto windows = static_cast<std::size_t>(grid.out_width);
-  std::vector<int> begin(windows), end(windows);
-  std::vector<float> share(windows), column_share(windows), terms(static_cast<std::size_t>(kChunk * lanes));
-  std::vector<std::int32_t> counts(static_cast<std::size_t>((kChunk + 1) * lanes));
-  for (std::size_t x = 0; x < windows; ++x) {
-    begin[x] = static_cast<int>(grid.first_column(static_cast<std::int64_t>(x)));
-    end[x] = static_cast<int>(grid.end_column(static_cast<std::int64_t>(x)));
-    column_share[x] = 1.0F / static_cast<float>(end[x] - begin[x]);
-  }
-  RowJob job{.columns = columns.data(),
-             .begin = begin.data(),
-             .end = end.data(),
-             .share = share.data(),
-             .windows = static_cast<int>(windows),
-             .lanes = lanes,
-             .scale = static_cast<float>(-1 / std::log2(static_cast<double>(classes))),
-             .out = out};
-  std::int64_t first = grid.first_row(from), last = first;
-  for (std::int64_t y = from; y < to; ++y, job.out += windows) {
-    for (; last < grid.end_row(y); ++last)
-      change_row(columns, class_hw + last * grid.width, grid.width, lanes, 1);
-    for (; first < grid.first_row(y); ++first)
-      change_row(columns, class_hw + first * grid.width, grid.width, lanes, -1);
-    const float per_row = 1.0F / static_cast<float>(last - first);
-    for (std::size_t x = 0; x < windows; ++x) share[x] = per_row * column_share[x];
-    slide(job, counts.data(), terms.data());
-  }
+  if (grid.side * grid.side <= std::numeric_limits<std::uint16_t>::max())
+    fill_rows<std::uint16_t>(grid, class_hw, classes, from, to, out);
+  else
+    fill_rows<std::int32_t>(grid, class_hw, classes, from, to, out);
 }
 
 }  // namespace driftloop::adapt

@@ -1,5 +1,4 @@
-// The pass from logits to per-pixel maps against LibTorch, one step after the other, and its exp and log
-// against the library's.
+// The pass from logits to per-pixel maps against LibTorch, one step after the other.
 #include "adapt/acquisition/pixel_maps.h"
 
 #include <ATen/ATen.h>
@@ -8,33 +7,10 @@
 #include <cmath>
 
 #include "adapt/acquisition/region_score.h"
-#include "adapt/acquisition/vector_math.h"
 #include "adapt/model/segmentation_net.h"
 
 namespace driftloop::adapt {
 namespace {
-
-TEST(VectorMath, Exp2IsWithinItsBound) {
-  double worst = 0;
-  for (double x = 0; x > -126; x -= 0.000937) {
-    const auto at = static_cast<float>(x);
-    const double exact = std::exp2(static_cast<double>(at));
-    worst = std::max(worst, std::abs(static_cast<double>(exp2_below_0(at)) - exact) / exact);
-  }
-  EXPECT_LT(worst, 3e-7);
-  EXPECT_LT(exp2_below_0(-3e38F), 1.2e-38F);
-  EXPECT_NEAR(exp2_below_0(0), 1, 3e-7);
-}
-
-TEST(VectorMath, Log2IsWithinItsBound) {
-  for (int exponent = -100; exponent < 100; ++exponent)
-    for (int step = 0; step < 4096; ++step) {
-      const auto x = static_cast<float>(std::ldexp(1 + step / 4096.0, exponent));
-      const double exact = std::log2(static_cast<double>(x));
-      ASSERT_NEAR(log2_of_positive(x), exact, 5e-7 + 1e-7 * std::abs(exact)) << x;
-    }
-  EXPECT_EQ(log2_of_positive(1), 0);
-}
 
 struct Shape {
   int classes, height, width;

@@ -1,0 +1,19 @@
+#include "adapt/acquisition/pixel_rows_kernel.h"
+
+#include <algorithm>
+#include <cstring>
+
+#define DRIFTLOOP_KERNEL "adapt/acquisition/pixel_rows_kernel.inc"
+#include "adapt/model/for_each_cpu.inc"
+
+namespace driftloop::adapt {
+
+void widen(const float* row, long plane, int width, int classes, const StripColumns& at, float* out) {
+  DRIFTLOOP_BEST(widen)(row, plane, width, classes, at, out);
+}
+
+void fill_strip(const StripRows& rows, const StripMaps& to) {
+  DRIFTLOOP_BEST(fill_strip)(rows, to);
+}
+
+}  // namespace driftloop::adapt
