@@ -39,5 +39,15 @@ done
 ctest --test-dir "$build" -L golden --output-on-failure --no-tests=error || failed+=("the golden cases")
 "$build/driftloop-bench" --benchmark_filter=region_score || failed+=("driftloop-bench")
 
+# A training step beside the same one in PyTorch: the package that LibTorch is from, and what its Python side needs beside it.
+say "==> a training step beside PyTorch's"
+torch_root=$(sed -n 's/^set(DRIFTLOOP_TORCH_ROOT "\([^"]*\)".*/\1/p' "$build/setup.cmake")
+python=${torch_root%/lib/python*}/bin/python
+if "$python" -m pip install -q typing_extensions sympy networkx jinja2 filelock fsspec; then
+  "$python" "$root/tests/bench/peer_step.py" --device cuda --ours "$build/driftloop-bench" || failed+=("peer_step.py")
+else
+  failed+=("PyTorch's Python packages")
+fi
+
 ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
 say "gpu-check: $ran GPU cases, the golden cases and the benchmarks passed"

@@ -43,8 +43,7 @@ bool in_one_pass(const Prediction& p) {
 void run_pass(const Prediction& p, const PixelTargets& targets) {
   DL_CHECK(p.logits_chw.dim() == 3 && p.logits_chw.numel() > 0 && p.frame_px.area() > 0, p.logits_chw.sizes(),
            p.frame_px);
-  constexpr double kLog2E = 1.4426950408889634;
-  const auto logits = p.logits_chw.to(at::kFloat).mul(kLog2E).contiguous();
+  const auto logits = p.logits_chw.to(at::kFloat).contiguous();
   const int classes = static_cast<int>(logits.size(0));
   DL_CHECK(classes >= 2 && classes <= 255, classes);
   const int height = static_cast<int>(logits.size(1)), width = static_cast<int>(logits.size(2));

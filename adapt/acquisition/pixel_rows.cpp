@@ -52,27 +52,31 @@ class StripPass {
           columns_at_, buffer.data());
     holds = row;
   }
-  template <class From, class To>
-  void put(const From* strip, To* map, int y) const {
-    if (map == nullptr) return;
-    To* row = map + static_cast<std::int64_t>(y) * width_ + x0_;
-    for (int x = 0; x < count_; ++x) row[x] = static_cast<To>(strip[x]);
+  /// Where a row of the strip goes: straight into the map, or into `buffer` where the map ends before it.
+  template <class T>
+  T* place(T* map, std::int64_t at, T* buffer) const {
+    return map == nullptr ? nullptr : count_ == kStrip ? map + at : buffer;
+  }
+  template <class T>
+  void put(const T* buffer, T* map, std::int64_t at) const {
+    if (map != nullptr && count_ < kStrip) std::copy_n(buffer, count_, map + at);
   }
   void row(int y) {
+    const auto at = static_cast<std::int64_t>(y) * width_ + x0_;
     fill_strip({.upper = upper_.data(),
                 .lower = lower_.data(),
                 .share = from_.rows.share[static_cast<std::size_t>(y)],
                 .classes = from_.classes,
                 .entropy_scale = to_.entropy_scale},
-               {.confidence = confidence_,
-                .entropy = entropy_,
-                .id = id_,
-                .margin = to_.margin_hw != nullptr ? margin_ : nullptr,
+               {.confidence = place(to_.confidence_hw, at, confidence_),
+                .entropy = place(to_.entropy_hw, at, entropy_),
+                .id = place(to_.class_hw, at, id_),
+                .margin = place(to_.margin_hw, at, margin_),
                 .columns = to_.tile_px > 0 ? columns_.data() : nullptr});
-    put(id_, to_.class_hw, y);
-    put(confidence_, to_.confidence_hw, y);
-    put(entropy_, to_.entropy_hw, y);
-    put(margin_, to_.margin_hw, y);
+    put(confidence_, to_.confidence_hw, at);
+    put(entropy_, to_.entropy_hw, at);
+    put(id_, to_.class_hw, at);
+    put(margin_, to_.margin_hw, at);
   }
   void end_tiles(int tile_row) {
     float* tiles = to_.tile_prob + static_cast<std::int64_t>(tile_row) * to_.tile_columns * from_.classes;
@@ -95,7 +99,7 @@ class StripPass {
   std::vector<float> upper_, lower_, columns_;
   StripColumns columns_at_;
   float confidence_[kStrip], entropy_[kStrip], margin_[kStrip];
-  std::int32_t id_[kStrip];
+  std::uint8_t id_[kStrip];
 };
 
 }  // namespace

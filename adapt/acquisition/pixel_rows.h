@@ -14,7 +14,7 @@ struct Between {
 };
 
 struct LogitsSource {
-  const float* logits_chw;  // dense, times log2(e): p is proportional to 2 to the power of them
+  const float* logits_chw;  // dense
   int classes, height, width;
   Between rows, columns;  // of the enlarged map
 };

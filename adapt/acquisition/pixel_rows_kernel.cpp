@@ -3,6 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+namespace driftloop::adapt {
+namespace {
+constexpr float kLog2E = 1.44269504F;
+}
+}  // namespace driftloop::adapt
+
 #define DRIFTLOOP_KERNEL "adapt/acquisition/pixel_rows_kernel.inc"
 #include "adapt/model/for_each_cpu.inc"
 

@@ -51,20 +51,30 @@ class Histograms {
 
  private:
   const std::uint8_t* row(std::int64_t y) const { return class_hw_ + y * grid_.width; }
-  std::uint16_t& count(std::uint8_t c, std::int64_t x) {
-    changed_[c] = 1;
-    return counts_[static_cast<std::size_t>(c * grid_.width + x)];
+  void change(std::uint8_t c, std::int64_t x, int step, std::uint8_t changed) {
+    changed_[c] |= changed;
+    auto& count = counts_[static_cast<std::size_t>(c * grid_.width + x)];
+    count = static_cast<std::uint16_t>(count + step);
+  }
+  /// Without a branch: which pixels differ cannot be foreseen.
+  void replace(const std::uint8_t* in, const std::uint8_t* out) {
+    for (std::int64_t x = 0; x < grid_.width; ++x) {
+      const std::uint8_t differs = in[x] != out[x];
+      change(in[x], x, differs, differs);
+      change(out[x], x, -differs, differs);
+    }
   }
   /// The windows' rows become those of y.
   void slide(std::int64_t y) {
     while (end_ < grid_.end_row(y) || first_ < grid_.first_row(y)) {
       const std::uint8_t* in = end_ < grid_.end_row(y) ? row(end_++) : nullptr;
       const std::uint8_t* out = first_ < grid_.first_row(y) ? row(first_++) : nullptr;
-      for (std::int64_t x = 0; x < grid_.width; ++x) {
-        if (in != nullptr && out != nullptr && in[x] == out[x]) continue;
-        if (in != nullptr) ++count(in[x], x);
-        if (out != nullptr) --count(out[x], x);
+      if (in != nullptr && out != nullptr) {
+        replace(in, out);
+        continue;
       }
+      for (std::int64_t x = 0; x < grid_.width; ++x)
+        change((in != nullptr ? in : out)[x], x, in != nullptr ? 1 : -1, 1);
     }
     for (std::size_t c = 0; c < changed_.size(); ++c)
       if (changed_[c] != 0) sum_up(static_cast<std::int64_t>(c));

@@ -5,7 +5,7 @@
 
 namespace driftloop::adapt {
 
-constexpr int kWindows = 64;  // of one window_entropies()
+constexpr int kWindows = 32;  // of one window_entropies()
 
 /// sums[x] = counts[0] + .. + counts[x]; in 16 bits modulo 65536, which is enough, and twice as fast, where
 /// no window has more pixels.

@@ -48,10 +48,17 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
       const fs::path folder = arm_folder(jobs.out, arm);
       config::make_folder(folder);
       for (const auto& held : {folder, folder / "state"}) config::sweep_leftovers(held);
-      running.emplace(
-          arm, ChildProcess({(program_folder() / "driftloop").string(), "arm", "--run", jobs.out.string(),
-                             "--name", arm, "--seed", std::to_string(jobs.seed)},
-                            folder / "log.txt"));
+      std::vector<std::string> words{(program_folder() / "driftloop").string(),
+                                     "arm",
+                                     "--run",
+                                     jobs.out.string(),
+                                     "--name",
+                                     arm,
+                                     "--seed",
+                                     std::to_string(jobs.seed)};
+      if (waiting.empty() && jobs.last_threads > 0)
+        words.insert(words.end(), {"--threads", std::to_string(jobs.last_threads)});
+      running.emplace(arm, ChildProcess(words, folder / "log.txt"));
     }
     for (auto child = running.begin(); child != running.end();) {
       const auto status =

@@ -51,7 +51,7 @@ int run_bench(const BenchArguments& arguments) {
   run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
     line.at("warm-up", static_cast<double>(done) / total, "training on the source");
   });
-  run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed}, signals.token(),
+  run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed, 0}, signals.token(),
                [&](double share) { line.at("arms", share, "arms: " + std::to_string(options.arms.size())); });
   line.at("pictures", 0, "pictures and report");
   std::vector<fs::path> parts;
@@ -93,15 +93,18 @@ Run add_arm(CLI::App& app) {
   struct Arguments {
     std::string run, name;
     std::uint64_t seed = 1;
+    int threads = 0;
   };
   auto arguments = std::make_shared<Arguments>();
   command->add_option("--run", arguments->run)->required();
   command->add_option("--name", arguments->name)->required();
   command->add_option("--seed", arguments->seed)->required();
+  command->add_option("--threads", arguments->threads);
   return [arguments] {
     RunOptions options;
     const fs::path out = arguments->run;
     config::Layers("", out / "run.yaml", {}).apply(options);
+    if (arguments->threads > 0) options.engine.threads = arguments->threads;
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an arm does not outlive the run that reads it
     StopSignals signals;
     ProgressFile progress(arm_folder(out, arguments->name) / "progress");

@@ -143,7 +143,8 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
                 "vehicle, station and " + std::to_string(offline.size()) + " control arms");
   };
   const auto jobs = [&] { return options.jobs - (live.finished() ? 0 : 1); };
-  run_arm_jobs({demo.out, offline, jobs, demo.seed}, signals.token(), show);
+  const int threads = options.engine.threads * options.jobs;
+  run_arm_jobs({demo.out, offline, jobs, demo.seed, threads}, signals.token(), show);
   while (!live.finished()) {
     if (signals.token().stop_requested())
       throw Error("stopped; the same command continues where each program was");

@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from support.edge_net import EdgeNet
 
 
-def make_step(source, target, unlabelled, height, width):
+def make_step(source, target, unlabelled, height, width, device):
     torch.manual_seed(1)
+    torch.set_default_device(device)
     student = EdgeNet().to(memory_format=torch.channels_last).train()
     teacher = copy.deepcopy(student).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(student.parameters(), lr=1e-4, weight_decay=1e-4, fused=True)
@@ -57,11 +58,12 @@ def main():
     parser.add_argument('--turns', type=int, default=3)
     parser.add_argument('--steps', type=int, default=5, help='measured in each turn')
     parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     for batch in ((4, 4, 0), (4, 4, 4)):
-        name = 'train_step/lite0/stride:16/' + '+'.join(str(n) for n in batch if n) + '/176x240'
-        step, theirs, ours, memory = make_step(*batch, 176, 240), [], [], []
+        name = ('train_step_cuda' if arguments.device == 'cuda' else 'train_step') + '/lite0/stride:16/' + '+'.join(str(n) for n in batch if n) + '/176x240'
+        step, theirs, ours, memory = make_step(*batch, 176, 240, arguments.device), [], [], []
         for _ in range(arguments.turns):
             step()
             for _ in range(arguments.steps):

@@ -65,10 +65,10 @@ double peak_mib() {
   return 0;
 }
 
-void whole_step(benchmark::State& state, const StepCase& c) {
+void whole_step(benchmark::State& state, const StepCase& c, torch::Device device) {
   torch::set_num_threads(1);
   const torch::AutoGradMode with_gradients(true);  // the region benchmarks of this program run without
-  Trainer trainer(spec_of_case(c), options_of_case(), {}, torch::kCPU, 1);
+  Trainer trainer(spec_of_case(c), options_of_case(), {}, device, 1);
   const Batch batch = batch_of(c);
   driftloop::config::Random random(1);
   trainer.step(batch, random);
@@ -150,9 +150,13 @@ void loader(benchmark::State& state, const StepCase& c) {
 
 const bool kRegistered = [] {
   const auto whole = [](const char* name, const StepCase& c) {
-    benchmark::RegisterBenchmark((std::string("train_step/") + name).c_str(), [&c](benchmark::State& state) {
-      whole_step(state, c);
-    })->Unit(benchmark::kMillisecond);
+    for (const torch::Device device : {torch::kCPU, torch::kCUDA}) {
+      if (device.is_cuda() && !at::hasCUDA()) continue;
+      const std::string title = (device.is_cuda() ? "train_step_cuda/" : "train_step/") + std::string(name);
+      benchmark::RegisterBenchmark(title.c_str(), [&c, device](benchmark::State& state) {
+        whole_step(state, c, device);
+      })->Unit(benchmark::kMillisecond);
+    }
   };
   whole("r18/width:0.25/stride:16/2+2+2/128x192", kR18);
   whole("r18/width:0.25/stride:8/2+2+2/128x192", kR18Stride8);
