@@ -38,6 +38,18 @@ target_include_directories(driftloop_torch SYSTEM INTERFACE
 target_link_libraries(driftloop_torch INTERFACE ${DRIFTLOOP_TORCH_ROOT}/lib/libtorch_cpu.so ${DRIFTLOOP_TORCH_ROOT}/lib/libc10.so Threads::Threads)
 set(CMAKE_BUILD_RPATH ${DRIFTLOOP_TORCH_ROOT}/lib)
 
+# at::parallel_for is a plain loop in what is compiled without OpenMP. Its runtime is the one that LibTorch brought, so that there is one
+# pool of threads; Clang would want its own runtime beside it, and does without.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  file(GLOB torch_gomp ${DRIFTLOOP_TORCH_ROOT}/lib/libgomp*.so*)
+  if(NOT torch_gomp)
+    set(torch_gomp gomp)  # a Jetson's or a distribution's LibTorch uses the system's
+  endif()
+  list(GET torch_gomp 0 torch_gomp)
+  target_compile_options(driftloop_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+  target_link_libraries(driftloop_torch INTERFACE ${torch_gomp})
+endif()
+
 # The wheel keeps NVIDIA's libraries beside it; the CPU set-up has the CUDA runtime there but neither cuBLAS nor cuDNN.
 file(GLOB torch_nvidia_libs ${DRIFTLOOP_TORCH_ROOT}/../nvidia/cu[0-9]*/lib)
 file(GLOB torch_cublas ${DRIFTLOOP_TORCH_ROOT}/../nvidia/cu[0-9]*/lib/libcublas.so.*)

@@ -2,6 +2,10 @@
 // machine that this one can stand for.
 #include <gtest/gtest.h>
 
+#include <mutex>
+#include <set>
+#include <thread>
+
 #include "adapt/losses/pixel_loss.h"
 #include "adapt/model/cpu.h"
 #include "adapt/model/depthwise.h"
@@ -168,6 +172,23 @@ INSTANTIATE_TEST_SUITE_P(
     Machines, Kernels, testing::Values(Cpu::any, Cpu::avx2, Cpu::avx512), [](const auto& of) {
       return std::string(of.param == Cpu::any ? "any" : of.param == Cpu::avx2 ? "avx2" : "avx512");
     });
+
+/// LibTorch's loop over threads is a plain one in what is compiled without OpenMP (clang builds).
+TEST(Threads, OurLoopsRunOnAllOfThem) {
+#ifndef _OPENMP
+  GTEST_SKIP() << "skipped: built without OpenMP";
+#endif
+  const int before = at::get_num_threads();
+  at::set_num_threads(2);
+  std::set<std::thread::id> seen;
+  std::mutex mutex;
+  at::parallel_for(0, 2, 1, [&](std::int64_t, std::int64_t) {
+    const std::lock_guard lock(mutex);
+    seen.insert(std::this_thread::get_id());
+  });
+  at::set_num_threads(before);
+  EXPECT_EQ(seen.size(), 2u);
+}
 
 }  // namespace
 }  // namespace driftloop::adapt
