@@ -41,7 +41,8 @@ class FaultyAllocator : public c10::Allocator {
   c10::DataPtr allocate(std::size_t bytes) override {
     largest = std::max(largest, bytes);
     ++calls;
-    if (fail_at == calls || refuse_all || (limit > 0 && bytes > limit)) {
+    if ((fail_at > 0 && calls >= fail_at && calls < fail_at + fail_many) || refuse_all ||
+        (limit > 0 && bytes > limit)) {
       ++failures;
       switch (kind) {
         case Kind::as_cuda:
@@ -62,14 +63,16 @@ class FaultyAllocator : public c10::Allocator {
   void reset() {
     calls = failures = fail_at = 0;
     largest = limit = 0;
+    fail_many = 1;
     refuse_all = false;
     kind = Kind::as_cuda;
   }
 
   std::int64_t calls = 0, failures = 0;
-  std::int64_t fail_at = 0;  // the call to refuse, from 1; 0 = none
-  std::size_t largest = 0;   // asked for since reset()
-  std::size_t limit = 0;     // refuse what is larger; 0 = none
+  std::int64_t fail_at = 0;    // the call to refuse, from 1; 0 = none
+  std::int64_t fail_many = 1;  // and so many in all, one after the other
+  std::size_t largest = 0;     // asked for since reset()
+  std::size_t limit = 0;       // refuse what is larger; 0 = none
   bool refuse_all = false;
   Kind kind = Kind::as_cuda;
 
@@ -282,8 +285,9 @@ TEST_F(MemoryFaultTest, AStepRefusedBeforeItsUpdateIsDoneAgainAsIfNothingHadBeen
   for (int i = 1; i < 6; ++i) {
     memory.reset();
     memory.fail_at = calls * i / 10;
+    memory.fail_many = 2;  // where one convolution of LibTorch's finds no memory it tries another by itself
     const auto report = shaken.train({1});
-    ASSERT_EQ(report.memory_failures, 1);
+    ASSERT_GE(report.memory_failures, 1) << "at call " << memory.fail_at << " of " << memory.calls;
     ASSERT_EQ(report.steps, 1);
   }
   memory.reset();
