@@ -14,8 +14,7 @@ struct StripColumns {
 };
 
 /// `row`: the first class's source row, `width` floats; the others follow `plane` further on each. `out`:
-/// kStrip floats of each class, times log2(e): p
-/// is proportional to 2 to the power of them.
+/// kStrip floats of each class, times log2(e): probabilities are proportional to 2 to the power of them.
 void widen(const float* row, long plane, int width, int classes, const StripColumns& at, float* out);
 
 /// Two widened rows, kStrip floats of each class, and where the row between them lies. classes 2..255.
@@ -26,8 +25,8 @@ struct StripRows {
   float entropy_scale;
 };
 
-/// kStrip each; null = not wanted. `columns`: kStrip floats of each class, to which
-/// the probabilities are added.
+/// kStrip each; null = not wanted. `columns`: kStrip floats of each class, to which the probabilities are
+/// added.
 struct StripMaps {
   float *confidence, *entropy;
   std::uint8_t* id;

@@ -41,6 +41,7 @@ void write_run_file(const RunOptions& options, const fs::path& out) {
 void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function<void(double)>& tick) {
   std::deque<std::string> waiting(jobs.arms.begin(), jobs.arms.end());
   std::map<std::string, ChildProcess> running;
+  bool one_ended = false;
   while (!waiting.empty() || !running.empty()) {
     while (!waiting.empty() && static_cast<int>(running.size()) < std::max(1, jobs.jobs())) {
       const std::string arm = waiting.front();
@@ -56,7 +57,7 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
                                      arm,
                                      "--seed",
                                      std::to_string(jobs.seed)};
-      if (waiting.empty() && jobs.last_threads > 0)
+      if (waiting.empty() && one_ended && jobs.last_threads > 0)
         words.insert(words.end(), {"--threads", std::to_string(jobs.last_threads)});
       running.emplace(arm, ChildProcess(words, folder / "log.txt"));
     }
@@ -71,6 +72,7 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
         throw Error("the arm '" + child->first + "' failed: " + child->second.last_words() +
                     " (all of it in " + child->second.log().string() + ')');
       child = running.erase(child);
+      one_ended = true;
     }
     if (stop.stop_requested())
       throw Error("stopped; the same command continues after the last finished round of each arm");

@@ -16,8 +16,9 @@ struct ArmJobs {
   std::vector<std::string> arms;
   std::function<int()> jobs;  // how many at a time, asked anew before each start
   std::uint64_t seed = 0;
-  // Of the arm that is started last, which has the cores to itself for most of its time; 0 = as the others.
-  // Sums are rounded otherwise with another number, so a run that is to be repeated exactly leaves it.
+  // Of the arm that is started last, after another has ended: it has the cores to itself for most of its
+  // time. 0 = as the others. Sums are rounded otherwise with another number, so a run that is to be repeated
+  // exactly leaves it.
   int last_threads = 0;
 };
 
