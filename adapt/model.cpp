@@ -1,5 +1,8 @@
 #include "adapt/model.h"
 
+#include <torch/cuda.h>
+#include <torch/version.h>
+
 #include "adapt/acquisition/pixel_maps.h"
 #include "adapt/eval/evaluate.h"
 #include "adapt/model/placed_net.h"

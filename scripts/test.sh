@@ -56,7 +56,8 @@ build_cuda_variant() {
   fi
   # Where the repository's own set-up is the CUDA variant, its LibTorch serves.
   grep -qs 'DRIFTLOOP_CUDA ON' "$setup_cache" || "$root/scripts/setup.sh" --cuda --for "$folder"
-  step "Configure build/cuda" configure "$folder" cuda -DDRIFTLOOP_TESTS=ON
+  # Without optimisation, as nothing of it runs here: half the time. gpu-check.sh builds the same folder with it.
+  step "Configure build/cuda" configure "$folder" cuda -DDRIFTLOOP_TESTS=ON -DCMAKE_CXX_FLAGS_RELEASE=-O0
   step "Build the CUDA variant, tests as well (the first time 15 to 25 minutes on 2 cores)" build_all "$folder"
   what_was_done="compiled and linked in $((SECONDS - start)) s"
 }

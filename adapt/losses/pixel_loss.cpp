@@ -1,6 +1,7 @@
 #include "adapt/losses/pixel_loss.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "adapt/losses/pixel_loss_kernel.h"
 #include "config/label_space.h"

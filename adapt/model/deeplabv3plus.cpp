@@ -1,5 +1,7 @@
 #include "adapt/model/deeplabv3plus.h"
 
+#include <torch/nn/functional.h>
+
 namespace driftloop::adapt {
 namespace nn = torch::nn;
 namespace {

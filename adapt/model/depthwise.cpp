@@ -1,6 +1,7 @@
 #include "adapt/model/depthwise.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "adapt/model/depthwise_kernel.h"
 #include "adapt/model/traced.h"

@@ -1,5 +1,7 @@
 #include "adapt/model/edge_net.h"
 
+#include <torch/nn/functional.h>
+
 #include "adapt/model/depthwise.h"
 
 namespace driftloop::adapt {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <torch/nn/functional.h>
 
 #include "adapt/model/depthwise.h"
 #include "adapt/model/traced.h"

@@ -1,6 +1,7 @@
 // EfficientNet-Lite 0, 1 and 2 (Tan and Le 2019, without squeeze-and-excitation, ReLU6: made for edge
 // accelerators) as a backbone, with the parameter names of the published PyTorch weights.
 #pragma once
+#include <torch/nn/modules.h>
 #include <vector>
 
 #include "adapt/model/norm.h"

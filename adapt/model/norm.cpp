@@ -1,6 +1,7 @@
 #include "adapt/model/norm.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <limits>
 

@@ -1,6 +1,9 @@
 // Batch normalisation under the names that published weights use (weight, bias, running_mean, running_var,
 // num_batches_tracked), in a module of ours: what its statistics come from is a setting.
 #pragma once
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
 #include "adapt/ranks.h"
 #include "adapt/torch.h"
 

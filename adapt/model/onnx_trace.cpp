@@ -1,5 +1,6 @@
 #include "adapt/model/onnx_trace.h"
 
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 
 #include "adapt/model/segmentation_net.h"

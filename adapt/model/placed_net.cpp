@@ -1,5 +1,7 @@
 #include "adapt/model/placed_net.h"
 
+#include <torch/cuda.h>
+
 #include "adapt/data/augment.h"
 #include "adapt/data/batch.h"
 #include "adapt/model/weights.h"

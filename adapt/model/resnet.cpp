@@ -1,6 +1,7 @@
 #include "adapt/model/resnet.h"
 
 #include <cmath>
+#include <torch/nn/functional.h>
 
 #include "config/check.h"
 

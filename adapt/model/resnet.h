@@ -2,6 +2,7 @@
 // equal its own.
 #pragma once
 #include <array>
+#include <torch/nn/modules.h>
 
 #include "adapt/model/norm.h"
 #include "adapt/torch.h"

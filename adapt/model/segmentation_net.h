@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <torch/nn/module.h>
 #include <vector>
 
 #include "adapt/model/corners.h"

@@ -1,6 +1,6 @@
 // Gradients by finite differences.
 #pragma once
-#include <torch/torch.h>
+#include "adapt/torch.h"
 
 #include <algorithm>
 #include <cmath>

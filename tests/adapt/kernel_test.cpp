@@ -1,6 +1,7 @@
 // The CPU kernels of the nets against LibTorch's own operations, values and gradients, for every kind of
 // machine that this one can stand for.
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <mutex>
 #include <set>

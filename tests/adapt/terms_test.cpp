@@ -1,7 +1,7 @@
 // The terms of the loss beside plain loops, their gradients by finite differences, and that padding counts in
 // none of them.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include "adapt/torch.h"
 
 #include <cmath>
 #include <set>

@@ -1,6 +1,7 @@
 // The losses by finite differences, CutMix, and one table-wide check of the nets.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/batchnorm.h>
+#include "adapt/torch.h"
 
 #include "adapt/losses/class_balance.h"
 #include "adapt/losses/consistency.h"

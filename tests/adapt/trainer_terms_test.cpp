@@ -2,6 +2,7 @@
 // and everything at once, stopped and resumed.
 #include <ATen/autocast_mode.h>
 #include <gmock/gmock.h>
+#include <torch/nn/utils/convert_parameters.h>
 
 #include "adapt/train/trainer.h"
 #include "config/check.h"

@@ -1,6 +1,6 @@
 // What holds for every term of the loss table, and so for one whose line was added today.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include "adapt/torch.h"
 
 #include "adapt/losses/loss.h"
 

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kHour = 3600;
-constexpr int kDays = 30, kFramesAnHour = 12, kStreetFrames = 400;
+constexpr int kDays = 30, kFramesAnHour = 6, kStreetFrames = 400;
 constexpr double kStart = 1'800'000'000;
 
 struct Day {
@@ -59,7 +59,7 @@ class Month : public testing::Test {
     o.loop.min_frames = 24;
     o.engine.acquisition = shipped.engine.acquisition;
     o.engine.acquisition.max_frames = 128;
-    o.engine.guard.max_regions = 40;
+    o.engine.guard.max_regions = 16;
     o.store.quota_bytes = 6'000'000;
     return o;
   }

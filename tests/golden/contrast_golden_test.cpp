@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include "adapt/torch.h"
 
 #include "adapt/losses/contrast.h"
 #include "tests/golden/golden_case.h"

@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include "adapt/torch.h"
 
 #include "adapt/losses/consistency.h"
 #include "adapt/losses/ohem.h"
