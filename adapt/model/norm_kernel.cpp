@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #define DRIFTLOOP_KERNEL "adapt/model/norm_kernel.inc"
 #include "adapt/model/for_each_cpu.inc"
