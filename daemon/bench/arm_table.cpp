@@ -42,6 +42,12 @@ void choose_by(RunOptions& run, const std::string& strategy) {
 void choose_by_lot(RunOptions& run) {
   choose_by(run, "random");
 }
+void learn_from_target_alone(RunOptions& run) {
+  auto& engine = run.engine;
+  choose_by_lot(run);
+  engine.train.batch_target += engine.train.batch_source;  // as many images a step as the others
+  engine.train.batch_source = 0;
+}
 /// Every pixel of the pool, in the first round.
 void ask_for_everything(RunOptions& run) {
   ask_nobody(run);
@@ -77,6 +83,10 @@ constexpr std::array kControls{
             "The same loop and budget, but the regions to label are drawn by lot: the control that a "
             "selection has to beat.",
             Role::chance, choose_by_lot},
+    Control{"no_source", "random, no source",
+            "The same regions drawn by lot, learnt from the target's labels alone: what the source data is still "
+            "worth after the warm-up.",
+            Role::control, learn_from_target_alone},
     Control{"full", "full supervision", "Every pixel of the pool is labelled: the ceiling for this net.",
             Role::ceiling, ask_for_everything},
     Control{kPlanArm, "the plan",
