@@ -26,16 +26,19 @@ function(driftloop_room room)
   target_link_libraries(driftloop_${room} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
 endfunction()
 
-# driftloop_test(<name> LABEL unit|golden|contract|fault|e2e SOURCES ... LINKS ... [PCH_FROM target] [ENV ...] [TIMEOUT s]):
+# driftloop_test(<name> LABEL unit|golden|contract|fault|e2e SOURCES ... LINKS ... [ENV ...] [TIMEOUT s]):
 # a GoogleTest binary on the reseeding main; one CTest entry per binary, so that LibTorch is loaded once, not once a case.
 function(driftloop_test name)
-  cmake_parse_arguments(ARG "" "LABEL;PCH_FROM;TIMEOUT" "SOURCES;LINKS;ENV" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINKS;ENV" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   driftloop_target(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} driftloop_test_support GTest::gmock)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  if(ARG_PCH_FROM)
-    target_precompile_headers(${name} REUSE_FROM ${ARG_PCH_FROM})
+  if(ARG_LINKS MATCHES "driftloop::(torch|adapt|daemon|live)")
+    add_dependencies(driftloop_learning_tests ${name})
+  endif()
+  if("driftloop::torch" IN_LIST ARG_LINKS)
+    target_precompile_headers(${name} REUSE_FROM driftloop_test_torch)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
