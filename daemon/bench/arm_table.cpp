@@ -83,10 +83,11 @@ constexpr std::array kControls{
             "The same loop and budget, but the regions to label are drawn by lot: the control that a "
             "selection has to beat.",
             Role::chance, choose_by_lot},
-    Control{"no_source", "random, no source",
-            "The same regions drawn by lot, learnt from the target's labels alone: what the source data is still "
-            "worth after the warm-up.",
-            Role::control, learn_from_target_alone},
+    Control{
+        "no_source", "random, no source",
+        "The same regions drawn by lot, learnt from the target's labels alone: what the source data is still "
+        "worth after the warm-up.",
+        Role::control, learn_from_target_alone},
     Control{"full", "full supervision", "Every pixel of the pool is labelled: the ceiling for this net.",
             Role::ceiling, ask_for_everything},
     Control{kPlanArm, "the plan",

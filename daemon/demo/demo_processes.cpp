@@ -61,6 +61,7 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   d.loop.at_end = "exit";
   d.loop.regions_per_day = d.loop.label_seconds_per_day = std::nullopt;  // an oracle answers
   d.loop.max_pending = 1'000'000;
+  d.loop.context_px = 8;  // its frames are a fifth as wide as a camera's
   d.loop.min_frames = demo.frames;
   d.loop.label_share = 1;
   d.loop.label_wait_s = kLabelPatienceS;
