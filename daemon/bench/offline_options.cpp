@@ -65,9 +65,13 @@ void check_run(const RunOptions& run, const config::Places& places) {
 }
 
 std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms) {
-  constexpr double kWarmupStep = 0.35, kArmStep = 0.3, kPictures = 0.5;
-  return {{"warm-up", static_cast<double>(run.warmup_steps), kWarmupStep},
-          {"arms", arms * static_cast<double>(steps_of(run.rounds).value()), kArmStep},
+  // Seconds of EfficientNet-Lite0 on two cores with AVX2, the warm-up on one of them, two arms side by side.
+  constexpr double kWarmupMegapixel = 2.3, kArmMegapixel = 1.7, kPictures = 0.5;
+  const adapt::EngineOptions& engine = run.engine;
+  const double step_megapixels = 1e-6 * (engine.train.batch_source + engine.train.batch_target) *
+                                 engine.input.crop_width_px * engine.input.crop_height_px;
+  return {{"warm-up", static_cast<double>(run.warmup_steps), kWarmupMegapixel * step_megapixels},
+          {"arms", arms * static_cast<double>(steps_of(run.rounds).value()), kArmMegapixel * step_megapixels},
           {"pictures", 6, kPictures}};
 }
 

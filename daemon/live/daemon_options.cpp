@@ -61,8 +61,9 @@ void describe(config::Fields& f, LoopOptions& o) {
           "start weights of the live model, a .safetensors file; empty = the first model is made on replay");
   f.field("keep_rounds", o.keep_rounds, "keep models/round_<n>.safetensors of every round");
   f.field("context_px", o.context_px, {0, 1024}, "surroundings sent with a region, pixels on each side");
-  f.choice("crop_format", o.crop_format, {"jpeg", "png"}, "how the pictures of regions are coded");
-  f.field("crop_quality", o.crop_quality, {1, 100}, "quality of those pictures as jpeg, 100 = best");
+  f.choice("crop_format", o.crop_format, {"webp", "jpeg", "png"},
+           "how the pictures of regions are coded; webp is the smallest");
+  f.field("crop_quality", o.crop_quality, {1, 100}, "quality of those pictures as webp or jpeg, 100 = best");
   f.field("replay", o.replay,
           "labelled source images to go on learning from, for example streetsim:game?frames=300 or "
           "folder:DIR; empty = source-free");

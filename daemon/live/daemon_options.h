@@ -34,7 +34,7 @@ struct LoopOptions {
   std::string weights;
   bool keep_rounds = false;
   int context_px = 24;
-  std::string crop_format = "jpeg";
+  std::string crop_format = "webp";
   int crop_quality = 90;
   std::string replay;
   std::string start;

@@ -24,7 +24,9 @@ std::string encode_rgb(const cv::Mat& image_rgb, const CodecOptions& options) {
   cv::Mat bgr;
   cv::cvtColor(image_rgb, bgr, cv::COLOR_RGB2BGR);
   if (options.format == "png") return file_bytes(".png", bgr, {});
-  return file_bytes(".jpg", bgr, {cv::IMWRITE_JPEG_QUALITY, options.jpeg_quality});
+  if (options.format == "webp") return file_bytes(".webp", bgr, {cv::IMWRITE_WEBP_QUALITY, options.quality});
+  // Tables of its own: a file of few pixels is mostly tables.
+  return file_bytes(".jpg", bgr, {cv::IMWRITE_JPEG_QUALITY, options.quality, cv::IMWRITE_JPEG_OPTIMIZE, 1});
 }
 
 }  // namespace
@@ -37,12 +39,22 @@ cv::Rect context_crop(const cv::Rect& box_px, cv::Size frame_px, int context_px)
   return wide & frame;
 }
 
+bool can_encode(const std::string& format) {
+  return cv::haveImageWriter("." + format);
+}
+
 double expected_bytes(int region_px, const CodecOptions& options) {
-  // Street scenes: jpeg of quality 90 takes 0.3 to 0.5 bytes a pixel, png about 2; a prediction and the names
-  // about 300 bytes.
-  constexpr double kJpegBytes = 0.4, kPngBytes = 2, kBesideBytes = 300;
+  // Street scenes at quality 90, measured on crops of 18, 56 and 112 px (docs/results.md); a prediction and
+  // the names take about 300 bytes.
+  struct Cost {
+    double file_bytes, pixel_bytes;
+  };
+  const Cost cost = options.format == "png"    ? Cost{60, 1.6}
+                    : options.format == "webp" ? Cost{60, 0.28}
+                                               : Cost{330, 0.33};
+  constexpr double kBesideBytes = 300;
   const double side = region_px + 2.0 * options.context_px;
-  return side * side * (options.format == "png" ? kPngBytes : kJpegBytes) + kBesideBytes;
+  return side * side * cost.pixel_bytes + cost.file_bytes + kBesideBytes;
 }
 
 uplink::RegionRequest encode_region(const SeenFrame& frame, const adapt::Region& region, int round,

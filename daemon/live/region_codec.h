@@ -15,8 +15,8 @@ struct CodecOptions {
   std::string strategy;
   std::string label_space;
   int context_px = 24;          // surroundings on each side, clipped at the frame
-  std::string format = "jpeg";  // jpeg or png
-  int jpeg_quality = 90;        // 1..100
+  std::string format = "webp";  // webp, jpeg or png
+  int quality = 90;             // 1..100, of webp and jpeg
 };
 
 /// The box with its surroundings, inside the frame. The box must lie in the frame (CheckError).
@@ -28,6 +28,9 @@ struct SeenFrame {
   cv::Mat image_rgb;   // 8UC3
   cv::Mat prediction;  // 8UC1 trainIds of the image's size, or empty
 };
+
+/// True when this machine's OpenCV writes the format.
+bool can_encode(const std::string& format);
 
 /// What such a message of a square region takes, bytes, as long as none was made.
 double expected_bytes(int region_px, const CodecOptions& options);

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <string>
 
 #include "config/check.h"
 #include "daemon/live/region_codec.h"
@@ -86,9 +88,12 @@ TEST(RegionCodec, PredictionIsOfTheBoxAlone) {
   EXPECT_EQ(prediction.at<uchar>(5, 7), (27 + 15) % 19);
 }
 
-TEST(RegionCodec, JpegIsNearAndSameInputGivesSameBytes) {
+class LossyCodec : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Formats, LossyCodec, testing::Values("webp", "jpeg"));
+
+TEST_P(LossyCodec, IsNearAndSameInputGivesSameBytes) {
   CodecOptions options = png_options(24);
-  options.format = "jpeg";
+  options.format = GetParam();
   const adapt::Region region{"id", {20, 10, 8, 8}, 0};
   const auto request = encode_region(seen({64, 48}), region, 1, options);
   const auto again = encode_region(seen({64, 48}), region, 1, options);
@@ -96,6 +101,24 @@ TEST(RegionCodec, JpegIsNearAndSameInputGivesSameBytes) {
   const cv::Vec3b pixel = decode_rgb(request.crop_image).at<cv::Vec3b>(10, 10);
   EXPECT_NEAR(pixel[2], 200, 12);  // red and blue exchanged would show here
   EXPECT_NEAR(pixel[0], 10 + request.crop.x, 12);
+}
+
+TEST(RegionCodec, WebpOfATinyCropIsSmall) {
+  SeenFrame frame = seen({64, 48});
+  cv::Mat noise(frame.image_rgb.size(), CV_8UC3);
+  cv::RNG(7).fill(noise, cv::RNG::NORMAL, 0, 6);
+  frame.image_rgb += noise;
+  const adapt::Region region{"id", {20, 10, 2, 2}, 0};
+  std::map<std::string, std::size_t> bytes;
+  for (const std::string format : {"webp", "jpeg", "png"}) {
+    ASSERT_TRUE(can_encode(format)) << format;
+    CodecOptions options = png_options(8);
+    options.format = format;
+    bytes[format] = encode_region(frame, region, 1, options).crop_image.size();
+  }
+  EXPECT_LT(2 * bytes["webp"], bytes["jpeg"]) << bytes["webp"];
+  EXPECT_LT(bytes["jpeg"], bytes["png"]) << bytes["png"];
+  EXPECT_FALSE(can_encode("nothing"));
 }
 
 uplink::LabelReply reply(const std::string& mask_png) {
