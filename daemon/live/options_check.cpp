@@ -246,12 +246,6 @@ void check_rounds(const DaemonOptions& o, Findings& found) {
                std::to_string(std::llround(region)) + ": the round asks for nothing");
 }
 
-void check_crops(const DaemonOptions& o, Findings& found) {
-  if (!can_encode(o.loop.crop_format))
-    fail(found, "loop.crop_format",
-         "is " + o.loop.crop_format + ", which the OpenCV of this machine cannot write: set jpeg or png");
-}
-
 void check_learning(const DaemonOptions& o, Findings& found) {
   if (!o.engine.guard.enabled)
     warn(found, "engine.guard.enabled", "is false: every candidate becomes the live model, also a worse one");
@@ -261,9 +255,9 @@ void check_learning(const DaemonOptions& o, Findings& found) {
 }
 
 using Check = void (*)(const DaemonOptions&, Findings&);
-constexpr std::array<Check, 10> kWorldChecks{check_camera, check_device,  check_weights,    check_start,
-                                             check_state,  check_quota,   check_secret_key, check_rounds,
-                                             check_crops,  check_learning};
+constexpr std::array<Check, 9> kWorldChecks{check_camera,     check_device, check_weights,
+                                            check_start,      check_state,  check_quota,
+                                            check_secret_key, check_rounds, check_learning};
 
 }  // namespace
 
@@ -322,6 +316,10 @@ Findings find_contradictions(const DaemonOptions& o) {
              ": raise it, or lower store.ballast_bytes");
   if (loop.weights.empty() && loop.warmup_steps > 0 && loop.replay.empty())
     fail(found, "loop.warmup_steps", "loop.warmup_steps without loop.replay: there is nothing to warm up on");
+  if (!can_encode(loop.crop_format))
+    fail(found, "loop.crop_format",
+         "the OpenCV of this machine cannot write loop.crop_format '" + loop.crop_format +
+             "': set it to jpeg or png");
   for (auto& problem : plan_problems(loop.rounds, PlanOf::vehicle, "loop.rounds"))
     found.push_back(std::move(problem));
   check_onnx(o, found);

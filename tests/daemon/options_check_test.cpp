@@ -132,6 +132,7 @@ TEST_F(OptionsCheck, EachBadSettingIsNamedWithItsKey) {
       {"link.secret_key_file", warn, "CREDENTIALS_DIRECTORY", [](O& o) { o.link.secret_key_file.clear(); }},
       {"loop.live_onnx", fail, "write WIDTHxHEIGHT", [](O& o) { o.loop.live_onnx = "640*360"; }},
       {"loop.live_onnx", fail, "too small", [](O& o) { o.loop.live_onnx = "640x16"; }},
+      {"loop.crop_format", fail, "cannot write", [](O& o) { o.loop.crop_format = "nothing"; }},
       {"loop.weights", fail, nowhere, [&](O& o) { o.loop.weights = nowhere; }},
       {"loop.weights", fail, "junk.safetensors", [&](O& o) { o.loop.weights = junk; }},
       {"loop.weights", fail, "width: 0.0625", [](O& o) { o.engine.model.width = 0.125; }},
@@ -196,6 +197,9 @@ TEST_F(OptionsCheck, TheDaemonStartsWithoutCameraAndWeightsButNotWithContradicti
   options.loop.weights = "/nowhere";
   EXPECT_NO_THROW(check_options(options));
   options.engine.device = "tpu";
+  EXPECT_THROW(check_options(options), Error);
+  options = good();
+  options.loop.crop_format = "nothing";  // a round would choose regions and could send none of them
   EXPECT_THROW(check_options(options), Error);
 }
 
