@@ -11,19 +11,23 @@
 namespace driftloop::adapt {
 namespace {
 
+constexpr std::uint8_t kNoClass = 255;
+
 /// The windows of one row after the other. For each class the pixels of the window's rows are counted in each
 /// column, and summed up along the row.
-template <class Sum>
+template <class Count, class Sum>
 class Histograms {
  public:
   Histograms(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t first_row)
       : grid_(grid),
         class_hw_(class_hw),
+        classes_(classes),
+        no_class_(static_cast<std::size_t>(grid.width), kNoClass),
         scale_(static_cast<float>(-1 / std::log2(static_cast<double>(classes)))),
         counts_(static_cast<std::size_t>(classes * grid.width), 0),
         stride_(grid.out_width + grid.side + kWindows),
         sums_(static_cast<std::size_t>(classes * stride_), 0),
-        changed_(static_cast<std::size_t>(classes), 0),
+        changed_(static_cast<std::size_t>(classes), false),
         column_share_(static_cast<std::size_t>(grid.out_width + kWindows), 0.0F),
         share_(column_share_),
         first_(grid.first_row(first_row)),
@@ -51,34 +55,19 @@ class Histograms {
 
  private:
   const std::uint8_t* row(std::int64_t y) const { return class_hw_ + y * grid_.width; }
-  void change(std::uint8_t c, std::int64_t x, int step, std::uint8_t changed) {
-    changed_[c] |= changed;
-    auto& count = counts_[static_cast<std::size_t>(c * grid_.width + x)];
-    count = static_cast<std::uint16_t>(count + step);
-  }
-  /// Without a branch: which pixels differ cannot be foreseen.
-  void replace(const std::uint8_t* in, const std::uint8_t* out) {
-    for (std::int64_t x = 0; x < grid_.width; ++x) {
-      const std::uint8_t differs = in[x] != out[x];
-      change(in[x], x, differs, differs);
-      change(out[x], x, -differs, differs);
-    }
-  }
   /// The windows' rows become those of y.
   void slide(std::int64_t y) {
+    std::fill(changed_.begin(), changed_.end(), false);
     while (end_ < grid_.end_row(y) || first_ < grid_.first_row(y)) {
-      const std::uint8_t* in = end_ < grid_.end_row(y) ? row(end_++) : nullptr;
-      const std::uint8_t* out = first_ < grid_.first_row(y) ? row(first_++) : nullptr;
-      if (in != nullptr && out != nullptr) {
-        replace(in, out);
-        continue;
-      }
-      for (std::int64_t x = 0; x < grid_.width; ++x)
-        change((in != nullptr ? in : out)[x], x, in != nullptr ? 1 : -1, 1);
+      const std::uint8_t* in = end_ < grid_.end_row(y) ? row(end_++) : no_class_.data();
+      const std::uint8_t* out = first_ < grid_.first_row(y) ? row(first_++) : no_class_.data();
+      for (int c = 0; c < classes_; ++c)
+        if (slide_counts(counts_.data() + c * grid_.width, in, out, grid_.width,
+                         static_cast<std::uint8_t>(c)))
+          changed_[static_cast<std::size_t>(c)] = true;
     }
-    for (std::size_t c = 0; c < changed_.size(); ++c)
-      if (changed_[c] != 0) sum_up(static_cast<std::int64_t>(c));
-    std::fill(changed_.begin(), changed_.end(), std::uint8_t{0});
+    for (int c = 0; c < classes_; ++c)
+      if (changed_[static_cast<std::size_t>(c)]) sum_up(c);
   }
   /// sums[i]: of the columns before i - grid.before, so that window x is sums[x + side] - sums[x].
   void sum_up(std::int64_t c) {
@@ -94,8 +83,7 @@ class Histograms {
   void fill_strip(std::int64_t x, std::int64_t windows, float* out) const {
     const Sum* present[256];
     int classes = 0;
-    const auto all = static_cast<std::int64_t>(changed_.size());
-    for (std::int64_t c = 0; c < all; ++c) {
+    for (std::int64_t c = 0; c < classes_; ++c) {
       const Sum* sums = sums_.data() + c * stride_ + x;
       if (sums[windows - 1 + grid_.side] != sums[0]) present[classes++] = sums;
     }
@@ -106,19 +94,21 @@ class Histograms {
 
   const WindowGrid& grid_;
   const std::uint8_t* class_hw_;
+  int classes_;
+  std::vector<std::uint8_t> no_class_;  // a row
   float scale_;
-  std::vector<std::uint16_t> counts_;  // [class][column]
+  std::vector<Count> counts_;  // [class][column]
   std::int64_t stride_;
   std::vector<Sum> sums_;  // [class][stride]
-  std::vector<std::uint8_t> changed_;
+  std::vector<bool> changed_;
   std::vector<float> column_share_, share_;  // 1 / columns and 1 / pixels of a window
   std::int64_t first_, end_;                 // the rows that are counted
 };
 
-template <class Sum>
+template <class Count, class Sum>
 void fill_rows(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t from,
                std::int64_t to, float* out) {
-  Histograms<Sum> histograms(grid, class_hw, classes, from);
+  Histograms<Count, Sum> histograms(grid, class_hw, classes, from);
   for (std::int64_t y = from; y < to; ++y, out += grid.out_width)
     histograms.fill(y, y > from ? out - grid.out_width : nullptr, out);
 }
@@ -127,10 +117,13 @@ void fill_rows(const WindowGrid& grid, const std::uint8_t* class_hw, int classes
 
 void fill_impurity_rows(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t from,
                         std::int64_t to, float* out) {
-  if (grid.side * grid.side <= std::numeric_limits<std::uint16_t>::max())
-    fill_rows<std::uint16_t>(grid, class_hw, classes, from, to, out);
+  const std::int64_t pixels = grid.side * grid.side;
+  if (pixels <= std::numeric_limits<std::uint8_t>::max())
+    fill_rows<std::uint8_t, std::uint8_t>(grid, class_hw, classes, from, to, out);
+  else if (pixels <= std::numeric_limits<std::uint16_t>::max())
+    fill_rows<std::uint16_t, std::uint16_t>(grid, class_hw, classes, from, to, out);
   else
-    fill_rows<std::int32_t>(grid, class_hw, classes, from, to, out);
+    fill_rows<std::uint16_t, std::int32_t>(grid, class_hw, classes, from, to, out);
 }
 
 }  // namespace driftloop::adapt

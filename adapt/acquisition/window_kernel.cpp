@@ -14,12 +14,26 @@ constexpr float kLogEpsilon = 1e-6F;
 
 namespace driftloop::adapt {
 
+void running_counts(const std::uint8_t* counts, long n, std::uint8_t* sums) {
+  DRIFTLOOP_BEST(running_counts_8)(counts, n, sums);
+}
+
 void running_counts(const std::uint16_t* counts, long n, std::uint16_t* sums) {
   DRIFTLOOP_BEST(running_counts_16)(counts, n, sums);
 }
 
 void running_counts(const std::uint16_t* counts, long n, std::int32_t* sums) {
   DRIFTLOOP_BEST(running_counts_32)(counts, n, sums);
+}
+
+bool slide_counts(std::uint8_t* counts, const std::uint8_t* in, const std::uint8_t* out, long n,
+                  std::uint8_t c) {
+  return DRIFTLOOP_BEST(slide_counts_8)(counts, in, out, n, c);
+}
+
+bool slide_counts(std::uint16_t* counts, const std::uint8_t* in, const std::uint8_t* out, long n,
+                  std::uint8_t c) {
+  return DRIFTLOOP_BEST(slide_counts_16)(counts, in, out, n, c);
 }
 
 void running_sums(const double* values, long n, double* sums) {
@@ -32,6 +46,11 @@ void add_row(double* columns, const float* row, double sign, long n) {
 
 void window_means(const double* first, long side, const float* share, long n, float* out) {
   DRIFTLOOP_BEST(window_means)(first, side, share, n, out);
+}
+
+void window_entropies(const std::uint8_t* const* first_of_class, int classes, long side, const float* share,
+                      float scale, float* out) {
+  DRIFTLOOP_BEST(window_entropies_8)(first_of_class, classes, side, share, scale, out);
 }
 
 void window_entropies(const std::uint16_t* const* first_of_class, int classes, long side, const float* share,

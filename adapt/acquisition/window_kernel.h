@@ -7,10 +7,18 @@ namespace driftloop::adapt {
 
 constexpr int kWindows = 32;  // of one window_entropies()
 
-/// sums[x] = counts[0] + .. + counts[x]; in 16 bits modulo 65536, which is enough, and twice as fast, where
-/// no window has more pixels.
+/// sums[x] = counts[0] + .. + counts[x]; in 8 and 16 bits modulo 256 and 65536, which is enough, and faster,
+/// where no window has more pixels.
+void running_counts(const std::uint8_t* counts, long n, std::uint8_t* sums);
 void running_counts(const std::uint16_t* counts, long n, std::uint16_t* sums);
 void running_counts(const std::uint16_t* counts, long n, std::int32_t* sums);
+
+/// counts[x] += (in[x] == c) - (out[x] == c). Whether that changed any.
+bool slide_counts(std::uint8_t* counts, const std::uint8_t* in, const std::uint8_t* out, long n,
+                  std::uint8_t c);
+bool slide_counts(std::uint16_t* counts, const std::uint8_t* in, const std::uint8_t* out, long n,
+                  std::uint8_t c);
+
 void running_sums(const double* values, long n, double* sums);
 
 /// columns[x] += sign * row[x].
@@ -21,6 +29,8 @@ void window_means(const double* first, long side, const float* share, long n, fl
 
 /// For kWindows windows: scale * sum_c d_c log2(d_c + 1e-6) with d_c = (first_c[x + side] - first_c[x]) *
 /// share[x]. RIPU's code adds the epsilon.
+void window_entropies(const std::uint8_t* const* first_of_class, int classes, long side, const float* share,
+                      float scale, float* out);
 void window_entropies(const std::uint16_t* const* first_of_class, int classes, long side, const float* share,
                       float scale, float* out);
 void window_entropies(const std::int32_t* const* first_of_class, int classes, long side, const float* share,

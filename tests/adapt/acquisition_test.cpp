@@ -38,6 +38,8 @@ std::vector<WindowCase> window_cases() {
   for (int i = 0; i < 30; ++i)
     cases.push_back({1 + static_cast<int>(rng.below(40)), 1 + static_cast<int>(rng.below(90)),
                      1 + static_cast<int>(rng.below(12)), i % 2 == 0 ? Border::inside : Border::clipped});
+  cases.push_back({70, 40, 15, Border::clipped});  // counts of 8 bits; the next of 16
+  cases.push_back({70, 40, 16, Border::clipped});
   cases.push_back({130, 70, 9, Border::inside});  // more rows than one task fills
   cases.push_back({150, 90, 64, Border::inside});
   cases.push_back({kMaxRegionPx, kMaxRegionPx + 3, kMaxRegionPx, Border::inside});
