@@ -50,7 +50,8 @@ void describe(config::Fields& f, TrainOptions& o) {
       "pseudo-labels and mixing stay within a batch, so it is not one batch of all of them");
   f.field("freeze", o.freeze,
           "what does not learn: names or prefixes of parameters up to a dot (encoder.layer1; their "
-          "batch-norm statistics stay, too), backbone, or norm = the statistics of every batch norm alone");
+          "batch-norm statistics stay, too), backbone, stride4 = the backbone up to its map at stride 4, or "
+          "norm = the statistics of every batch norm alone; a benchmark's warm-up learns everything");
   f.field("copy_paste", o.copy_paste, {0, 1},
           "probability that objects of three rare classes, those that the student is unsure of first, are "
           "pasted into a labelled image from another one of its kind; paper 0.5");

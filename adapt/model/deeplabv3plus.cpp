@@ -89,6 +89,7 @@ class DeepLabV3Plus : public SegmentationNet {
   }
 
   std::vector<torch::Tensor> backbone_parameters() override { return encoder_->parameters(); }
+  std::vector<torch::Tensor> stride4_parameters() override { return encoder_->stride4_parameters(); }
   Outputs heads() const override {
     return Outputs::aux | Outputs::features | Outputs::backbone | Outputs::representation;
   }

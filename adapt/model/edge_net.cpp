@@ -90,6 +90,7 @@ class EdgeNet final : public SegmentationNet {
   }
 
   std::vector<at::Tensor> backbone_parameters() override { return encoder_->parameters(); }
+  std::vector<at::Tensor> stride4_parameters() override { return encoder_->stride4_parameters(); }
   /// The published weights' own: (pixel - 127) / 128.
   Normalisation normalisation() const override { return {{127, 127, 127}, {128, 128, 128}}; }
   Corners corners() const override { return Corners::not_aligned; }

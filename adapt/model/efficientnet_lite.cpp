@@ -120,6 +120,16 @@ EfficientNetLiteImpl::EfficientNetLiteImpl(const EfficientNetShape& shape, int o
   register_module("_blocks", blocks_);
 }
 
+std::vector<at::Tensor> EfficientNetLiteImpl::stride4_parameters() const {
+  std::vector<at::Tensor> all = stem_->parameters();
+  const auto add = [&](const torch::nn::Module& module) {
+    for (const auto& parameter : module.parameters()) all.push_back(parameter);
+  };
+  add(*stem_norm_);
+  for (std::size_t i = 0; i <= stride4_block_; ++i) add(*blocks_->ptr(i));
+  return all;
+}
+
 BackboneMaps EfficientNetLiteImpl::forward(const at::Tensor& image_nchw) {
   const auto place = same_place(image_nchw, stem_);
   const auto padded =

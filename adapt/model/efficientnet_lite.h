@@ -24,6 +24,7 @@ class EfficientNetLiteImpl : public torch::nn::Module {
   EfficientNetLiteImpl(const EfficientNetShape& shape, int output_stride);
   /// Normalised (N, 3, H, W).
   BackboneMaps forward(const at::Tensor& image_nchw);
+  std::vector<at::Tensor> stride4_parameters() const;
   int stride4_channels() const { return channels_[0]; }
   int stride8_channels() const { return channels_[1]; }
   int last_channels() const { return channels_[2]; }

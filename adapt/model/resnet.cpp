@@ -145,6 +145,15 @@ nn::Sequential ResNetImpl::make_layer(const ResNetOptions& options, int layer, b
   return blocks;
 }
 
+std::vector<torch::Tensor> ResNetImpl::stride4_parameters() const {
+  std::vector<torch::Tensor> all;
+  for (const torch::nn::Module* module :
+       {static_cast<const torch::nn::Module*>(stem_.get()), static_cast<const torch::nn::Module*>(bn1_.get()),
+        static_cast<const torch::nn::Module*>(layers_[0].get())})
+    for (const auto& parameter : module->parameters()) all.push_back(parameter);
+  return all;
+}
+
 std::array<torch::Tensor, 4> ResNetImpl::forward(const torch::Tensor& image_nchw) {
   auto x = bn1_->run(stem_->forward(image_nchw), Activation::relu);
   x = torch::max_pool2d(x, 3, 2, 1, 1, /*ceil_mode=*/true);

@@ -28,6 +28,7 @@ class ResNetImpl : public torch::nn::Module {
   explicit ResNetImpl(const ResNetOptions& options);
   /// The outputs of layer1 (stride 4) to layer4 (stride `output_stride`).
   std::array<torch::Tensor, 4> forward(const torch::Tensor& image_nchw);
+  std::vector<torch::Tensor> stride4_parameters() const;
   int layer_channels(int layer) const { return channels_.at(static_cast<std::size_t>(layer)); }
 
  private:

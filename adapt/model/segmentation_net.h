@@ -59,6 +59,8 @@ class SegmentationNet : public torch::nn::Module {
   virtual Outputs heads() const { return Outputs::features | Outputs::backbone; }
   /// The parameters that learn at the base rate (pre-trained or not); all others are heads.
   virtual std::vector<at::Tensor> backbone_parameters() = 0;
+  /// Those of them that its map at stride 4 is made with: edges and textures, the dearest of all to learn.
+  virtual std::vector<at::Tensor> stride4_parameters() = 0;
 
  private:
   virtual NetOutput do_run(const at::Tensor& image_nchw, Outputs outputs) = 0;

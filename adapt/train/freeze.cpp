@@ -8,16 +8,18 @@
 namespace driftloop::adapt {
 namespace {
 
+bool is_among(const std::vector<at::Tensor>& all, const at::Tensor& one) {
+  return std::any_of(all.begin(), all.end(), [&](const auto& other) { return other.is_same(one); });
+}
+
 /// How many parameters `part` names.
 int freeze_parameters(SegmentationNet& net, const std::string& part) {
-  const auto backbone = net.backbone_parameters();
+  std::vector<at::Tensor> group;
+  if (part == "backbone") group = net.backbone_parameters();
+  if (part == "stride4") group = net.stride4_parameters();
   int count = 0;
   for (auto& item : net.named_parameters()) {
-    const bool named = part == "backbone"
-                           ? std::any_of(backbone.begin(), backbone.end(),
-                                         [&](const auto& one) { return one.is_same(item.value()); })
-                           : item.key() == part || item.key().starts_with(part + '.');
-    if (!named) continue;
+    if (!is_among(group, item.value()) && item.key() != part && !item.key().starts_with(part + '.')) continue;
     item.value().set_requires_grad(false);
     ++count;
   }
@@ -38,7 +40,7 @@ void freeze(SegmentationNet& net, const std::vector<std::string>& parts) {
   for (const auto& part : parts)
     if (part != "norm" && freeze_parameters(net, part) == 0)
       throw Error("train.freeze: the net has no parameter '" + part +
-                  "' or below it; use backbone, norm, or a " +
+                  "' or below it; use backbone, stride4, norm, or a " +
                   "name that begins with one of: " + first_names(net));
   const auto parameters = net.parameters();
   if (std::none_of(parameters.begin(), parameters.end(), [](const auto& p) { return p.requires_grad(); }))

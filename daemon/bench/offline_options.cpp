@@ -39,6 +39,7 @@ adapt::EngineOptions warmup_options(const RunOptions& run) {
   options.selftrain.weight = 0;
   options.train.batch_source += options.train.batch_target;  // a step of as many images as an arm's
   options.train.horizon_steps = run.warmup_steps;
+  options.train.freeze.clear();  // of what the source has not been learned with
   if (run.warmup_rate > 0) options.train.rate = run.warmup_rate;
   options.threads = run.engine.threads * run.jobs;  // the arms' share: nothing runs beside it
   return options;

@@ -178,6 +178,7 @@ TEST(CutMixTest, CutsTheBoxOfALargeComponentOrHalfOfTheImage) {
 class RedIsTheClass : public SegmentationNet {
  public:
   std::vector<at::Tensor> backbone_parameters() override { return {}; }
+  std::vector<at::Tensor> stride4_parameters() override { return {}; }
   Normalisation normalisation() const override { return {{0, 0, 0}, {1, 1, 1}}; }
 
  private:

@@ -3,7 +3,10 @@
 #include <ATen/autocast_mode.h>
 #include <gmock/gmock.h>
 #include <torch/nn/utils/convert_parameters.h>
+#include <algorithm>
+#include <set>
 
+#include "adapt/train/freeze.h"
 #include "adapt/train/trainer.h"
 #include "config/check.h"
 #include "config/label_space.h"
@@ -99,11 +102,19 @@ TEST(AccumulateTest, ALoneImageOfAPartTrains) {
 }
 
 TEST(FreezeTest, WhatIsNamedStaysWithItsStatisticsAndTheRestLearns) {
-  for (const std::string part : {"backbone", "encoder.layer1", "decoder"}) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> parts = {
+      {"backbone", {"encoder."}},
+      {"stride4", {"encoder.conv1.", "encoder.bn1.", "encoder.layer1."}},
+      {"encoder.layer1", {"encoder.layer1."}},
+      {"decoder", {"decoder."}}};
+  for (const auto& [part, prefixes] : parts) {
     auto options = plain_sgd();
     options.freeze = {part};
     Trainer trainer(small_net(), options, {}, torch::kCPU, 1);
-    const auto prefix = (part == "backbone" ? "encoder" : part) + ".";
+    const auto is_named = [&prefixes](const std::string& name) {
+      return std::any_of(prefixes.begin(), prefixes.end(),
+                         [&](const std::string& prefix) { return name.starts_with(prefix); });
+    };
     std::map<std::string, at::Tensor> before;
     for (const auto& item : trainer.student().named_parameters())
       before[item.key()] = item.value().detach().clone();
@@ -114,7 +125,7 @@ TEST(FreezeTest, WhatIsNamedStaysWithItsStatisticsAndTheRestLearns) {
     const auto check = [&](const auto& items) {
       for (const auto& item : items) {
         const bool same = torch::equal(before.at(item.key()), item.value());
-        if (item.key().starts_with(prefix)) {
+        if (is_named(item.key())) {
           EXPECT_TRUE(same) << item.key();
           ++stayed;
         } else {
@@ -127,6 +138,17 @@ TEST(FreezeTest, WhatIsNamedStaysWithItsStatisticsAndTheRestLearns) {
     EXPECT_GT(stayed, 3) << part;
     EXPECT_GT(moved, 10) << part;
   }
+}
+
+TEST(FreezeTest, Stride4OfAnEdgeNetEndsBeforeItsStageOfStride8) {
+  const auto net = make_net({.name = "efficientnet_lite0", .width = 0.25}, 19);
+  freeze(*net, {"stride4"});
+  std::set<std::string> frozen;
+  for (const auto& item : net->named_parameters())
+    if (!item.value().requires_grad()) frozen.insert(item.key().substr(0, item.key().find('.', 17)));
+  EXPECT_THAT(frozen, testing::UnorderedElementsAre("encoder._blocks.0", "encoder._blocks.1",
+                                                    "encoder._blocks.2", "encoder._bn0.weight",
+                                                    "encoder._bn0.bias", "encoder._conv_stem"));
 }
 
 TEST(FreezeTest, RefusesWhatDoesNotFit) {
