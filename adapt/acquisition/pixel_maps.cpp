@@ -120,9 +120,11 @@ at::Tensor tile_classes(const Prediction& p, const TileGrid& grid) {
   const c10::NoGradGuard no_grad;
   if (!in_one_pass(p)) return tile_classes(probabilities(p), grid);
   DL_CHECK(grid.size() > 0 && grid.frame == p.frame_px, grid.frame, p.frame_px);
-  const auto sums = at::zeros({grid.rows, grid.columns, p.logits_chw.size(0)}, at::kFloat);
-  run_pass(p, {.tile_px = grid.tile_px, .tile_columns = grid.columns, .tile_prob = sums.data_ptr<float>()});
-  return std::get<1>(sums.max(2)).reshape({-1});
+  const auto classes = at::empty({grid.size()}, at::kByte);
+  run_pass(p, {.tile_px = grid.tile_px,
+               .tile_columns = grid.columns,
+               .tile_class = classes.data_ptr<std::uint8_t>()});
+  return classes.to(at::kLong);
 }
 
 }  // namespace driftloop::adapt

@@ -7,14 +7,26 @@
 namespace driftloop::adapt {
 namespace {
 
-/// One strip of columns, from the first row of a band to its last.
+constexpr int kNarrow = 16;  // px: tiles up to which a strip ends where a tile does, and so has no sums to keep
+
+/// From one strip to the next.
+int strip_step(const PixelTargets& to) {
+  return to.tile_px > 0 && to.tile_px <= kNarrow ? kStrip - kStrip % to.tile_px : kStrip;
+}
+
+/// A band of rows, one strip of columns after the other.
 class StripPass {
  public:
-  StripPass(const LogitsSource& from, const PixelTargets& to)
+  StripPass(const LogitsSource& from, const PixelTargets& to, int first_row, int end_row)
       : from_(from), to_(to), width_(static_cast<int>(from.columns.left.size())) {
     const auto size = static_cast<std::size_t>(from.classes) * kStrip;
     for (auto* buffer : {&upper_, &lower_}) buffer->resize(size);
-    if (to.tile_px > 0) columns_.resize(size);
+    if (to.tile_px == 0) return;
+    columns_.resize(size + kNarrow);
+    first_tile_row_ = first_row / to.tile_px;
+    if (to.tile_px > kNarrow)
+      wide_.resize(static_cast<std::size_t>(end_row / to.tile_px - first_tile_row_) *
+                   static_cast<std::size_t>(to.tile_columns * from.classes));
   }
 
   void run(int x0, int first_row, int end_row) {
@@ -33,6 +45,13 @@ class StripPass {
       row(y);
       if (to_.tile_px > 0 && (y + 1) % to_.tile_px == 0) end_tiles(y / to_.tile_px);
     }
+  }
+
+  /// After the last strip.
+  void end() {
+    std::uint8_t* tile = to_.tile_class + static_cast<std::int64_t>(first_tile_row_) * to_.tile_columns;
+    for (auto sums = wide_.begin(); sums != wide_.end(); sums += from_.classes)
+      *tile++ = static_cast<std::uint8_t>(std::max_element(sums, sums + from_.classes) - sums);
   }
 
  private:
@@ -79,7 +98,25 @@ class StripPass {
     put(margin_, to_.margin_hw, at);
   }
   void end_tiles(int tile_row) {
-    float* tiles = to_.tile_prob + static_cast<std::int64_t>(tile_row) * to_.tile_columns * from_.classes;
+    if (to_.tile_px <= kNarrow)
+      end_narrow_tiles(tile_row);
+    else
+      add_to_wide_tiles(tile_row);
+    std::fill(columns_.begin(), columns_.end(), 0.0F);
+  }
+  /// All of them end in the strip.
+  void end_narrow_tiles(int tile_row) {
+    std::int32_t id[kStrip];
+    largest_class(columns_.data(), from_.classes, to_.tile_px, id);
+    std::uint8_t* tiles = to_.tile_class + static_cast<std::int64_t>(tile_row) * to_.tile_columns;
+    const int first = x0_ / to_.tile_px;
+    const int end = std::min(to_.tile_columns, first + strip_step(to_) / to_.tile_px);
+    for (int t = first; t < end; ++t) tiles[t] = static_cast<std::uint8_t>(id[(t - first) * to_.tile_px]);
+  }
+  /// The first and the last may lie in other strips, too.
+  void add_to_wide_tiles(int tile_row) {
+    float* tiles = wide_.data() +
+                   static_cast<std::int64_t>(tile_row - first_tile_row_) * to_.tile_columns * from_.classes;
     const int end = std::min(count_, to_.tile_columns * to_.tile_px - x0_);
     for (int x = 0, last = 0; x < end; x = last) {
       const int tile = (x0_ + x) / to_.tile_px;
@@ -89,7 +126,6 @@ class StripPass {
       for (int c = 0; c < from_.classes; ++c, column += kStrip)
         for (int i = 0; i < last - x; ++i) sums[c] += column[i];
     }
-    std::fill(columns_.begin(), columns_.end(), 0.0F);
   }
 
   const LogitsSource& from_;
@@ -97,6 +133,8 @@ class StripPass {
   int width_, x0_ = 0, count_ = 0;
   int upper_row_ = -1, lower_row_ = -1;  // source rows that the buffers hold
   std::vector<float> upper_, lower_, columns_;
+  int first_tile_row_ = 0;
+  std::vector<float> wide_;  // (the band's rows of tiles, columns of tiles, classes)
   StripColumns columns_at_;
   float confidence_[kStrip], entropy_[kStrip], margin_[kStrip];
   std::uint8_t id_[kStrip];
@@ -105,9 +143,10 @@ class StripPass {
 }  // namespace
 
 void fill_pixel_rows(const LogitsSource& from, const PixelTargets& to, int first_row, int end_row) {
-  StripPass pass(from, to);
+  StripPass pass(from, to, first_row, end_row);
   const int width = static_cast<int>(from.columns.left.size());
-  for (int x = 0; x < width; x += kStrip) pass.run(x, first_row, end_row);
+  for (int x = 0; x < width; x += strip_step(to)) pass.run(x, first_row, end_row);
+  pass.end();
 }
 
 }  // namespace driftloop::adapt

@@ -28,7 +28,7 @@ struct PixelTargets {
   float* margin_hw = nullptr;  // 1 - (p of the best class - p of the second)
   int tile_px = 0;             // 0 = no tiles
   int tile_columns = 0;
-  float* tile_prob = nullptr;  // (tile rows, tile columns, classes), zeros before: sums of p over each tile
+  std::uint8_t* tile_class = nullptr;  // (tile rows, tile columns): that of the largest sum of p
 };
 
 /// Fills rows from..to-1; with tiles, a band of whole rows of tiles, and the rows below the last of them.

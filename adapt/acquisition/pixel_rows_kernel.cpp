@@ -22,4 +22,8 @@ void fill_strip(const StripRows& rows, const StripMaps& to) {
   DRIFTLOOP_BEST(fill_strip)(rows, to);
 }
 
+void largest_class(const float* columns, int classes, int tile_px, std::int32_t* id) {
+  DRIFTLOOP_BEST(largest_class)(columns, classes, tile_px, id);
+}
+
 }  // namespace driftloop::adapt

@@ -35,4 +35,8 @@ struct StripMaps {
 
 void fill_strip(const StripRows& rows, const StripMaps& to);
 
+/// id[x] = the first class of which the columns x..x + tile_px - 1 sum up to most, for all such x of a strip;
+/// the rest of `id` (kStrip) is anything. `columns`: kStrip floats of each class, and tile_px more to read.
+void largest_class(const float* columns, int classes, int tile_px, std::int32_t* id);
+
 }  // namespace driftloop::adapt

@@ -62,7 +62,7 @@ TEST_P(PixelMapsOf, LogitsAreThoseOfLibTorch) {
 TEST_P(PixelMapsOf, TilesHaveTheClassOfTheirMeanProbability) {
   const Prediction prediction = random_logits(GetParam(), 2);
   const auto& s = GetParam();
-  for (const int tile_px : {1, 3, 8, 70}) {
+  for (const int tile_px : {1, 3, 8, 15, 16, 17, 70}) {
     const TileGrid grid(s.frame_px, tile_px);
     if (grid.size() == 0) continue;
     SCOPED_TRACE(tile_px);
