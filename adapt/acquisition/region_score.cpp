@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "adapt/acquisition/pixel_maps.h"
 #include "adapt/acquisition/window_impurity.h"
@@ -117,6 +118,33 @@ RegionScore region_score(const Prediction& prediction, int side, Border border) 
   const auto maps = pixel_maps(prediction, Map::predicted | Map::entropy);
   return score_of(maps.class_hw, maps.entropy_hw, static_cast<int>(prediction.logits_chw.size(0)), side,
                   border);
+}
+
+at::Tensor score_alone(const Prediction& prediction, int side, Border border) {
+  if (!prediction.logits_chw.defined() || !prediction.logits_chw.is_cpu())
+    return region_score(prediction, side, border).score;
+  DL_CHECK(side >= 1 && side <= kMaxRegionPx, side);
+  const auto maps = pixel_maps(prediction, Map::predicted | Map::entropy);
+  const int classes = static_cast<int>(prediction.logits_chw.size(0));
+  const WindowGrid grid(maps.class_hw.size(0), maps.class_hw.size(1), side, border);
+  auto out = at::empty({grid.out_height, grid.out_width}, at::kFloat);
+  if (out.numel() == 0) return out;
+  const auto* predicted = maps.class_hw.const_data_ptr<std::uint8_t>();
+  const auto* entropy = maps.entropy_hw.const_data_ptr<float>();
+  auto* result = out.data_ptr<float>();
+  const std::int64_t rows = rows_per_task(grid), bands = (grid.out_height + rows - 1) / rows;
+  at::parallel_for(0, bands, 1, [&](std::int64_t first, std::int64_t last) {
+    std::vector<float> uncertainty(static_cast<std::size_t>(rows * grid.out_width));
+    for (std::int64_t band = first; band < last; ++band) {
+      const std::int64_t from = band * rows, to = std::min(grid.out_height, from + rows);
+      float* score = result + from * grid.out_width;
+      fill_impurity_rows(grid, predicted, classes, from, to, score);
+      fill_mean_rows(grid, entropy, from, to, uncertainty.data());
+      for (std::int64_t i = 0; i < (to - from) * grid.out_width; ++i)
+        score[i] *= uncertainty[static_cast<std::size_t>(i)];
+    }
+  });
+  return out;
 }
 
 RegionScore region_score(const at::Tensor& prob_chw, int side, Border border) {

@@ -28,6 +28,10 @@ RegionScore region_score(const at::Tensor& prob_chw, int side, Border border);
 /// From the net's own logits, where the prediction has them, without a map of probabilities (pixel_maps.h).
 RegionScore region_score(const Prediction& prediction, int side, Border border);
 
+/// The score of that alone. On the CPU neither of the other maps is written: a few rows of them after the
+/// other.
+at::Tensor score_alone(const Prediction& prediction, int side, Border border);
+
 /// The CPU twin, whatever the device.
 RegionScore region_score_cpu(const at::Tensor& prob_chw, int side, Border border);
 

@@ -15,13 +15,13 @@ namespace {
 class Ripu final : public WindowStrategy {
  public:
   std::optional<at::Tensor> score_map(const Prediction& prediction, int region_px) override {
-    return region_score(prediction, region_px, Border::clipped).score;
+    return score_alone(prediction, region_px, Border::clipped);
   }
 
  private:
   at::Tensor window_scores(const FrameFacts&, const Prediction& prediction,
                            const SelectRequest& request) const override {
-    return region_score(prediction, request.region_px, Border::inside).score;
+    return score_alone(prediction, request.region_px, Border::inside);
   }
 };
 
@@ -34,7 +34,7 @@ class RipuPixel final : public WindowStrategy {
 
  private:
   at::Tensor pixel_scores(const Prediction& prediction) const {
-    return region_score(prediction, 2 * options_.radius_px + 1, Border::clipped).score;
+    return score_alone(prediction, 2 * options_.radius_px + 1, Border::clipped);
   }
   int side_px(int) const override { return 1; }
   int apart_px(int) const override { return options_.radius_px + 1; }

@@ -34,6 +34,9 @@ struct WindowGrid {
 /// out_width) float. Sums run in double.
 at::Tensor window_mean(const at::Tensor& map_hw, int side, Border border);
 
+/// Rows from..to-1 of that; `map`: dense (H, W); `out`: those rows, dense.
+void fill_mean_rows(const WindowGrid& grid, const float* map, std::int64_t from, std::int64_t to, float* out);
+
 /// Rows per task when window maps are filled in parallel: enough that the first window's cost does not count.
 std::int64_t rows_per_task(const WindowGrid& grid);
 

@@ -88,6 +88,7 @@ TEST_P(PixelMapsOf, RegionScoresFollow) {
     EXPECT_LT((got.uncertainty - want.uncertainty).abs().max().item<double>(), 1e-5 + epsilon);
     // A pixel whose two best classes tie may count for either.
     EXPECT_LT((got.impurity - want.impurity).abs().mean().item<double>(), 1e-5);
+    EXPECT_LT((score_alone(prediction, 5, border) - got.score).abs().max().item<double>(), 1e-6);
   }
 }
 

@@ -16,6 +16,7 @@
 #include "adapt/acquisition/region_score.h"
 #include "adapt/acquisition/ripu.h"
 #include "adapt/acquisition/strategy.h"
+#include "daemon/process_settings.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -191,7 +192,7 @@ void add_scores(int radius) {
       benchmark::RegisterBenchmark(("score/" + name + tail).c_str(), body)->Unit(benchmark::kMillisecond);
     };
     const int side = 2 * radius + 1;
-    add_map("ripu", [side](const Prediction& p) { return region_score(p, side, Border::clipped).score; });
+    add_map("ripu", [side](const Prediction& p) { return score_alone(p, side, Border::clipped); });
     add_map("entropy", [side](const Prediction& p) {
       return window_mean(pixel_maps(p, Map::entropy).entropy_hw, side, Border::inside);
     });
@@ -219,6 +220,7 @@ void register_region_benchmarks() {
 }  // namespace driftloop::adapt
 
 int main(int argc, char** argv) {
+  driftloop::daemon::restart_for_training(argv);  // as `driftloop bench` runs
   const c10::NoGradGuard no_grad;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
