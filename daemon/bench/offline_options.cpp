@@ -66,7 +66,7 @@ void check_run(const RunOptions& run, const config::Places& places) {
 }
 
 std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms) {
-  // Seconds of EfficientNet-Lite0 on two cores with AVX2, the warm-up on one of them, two arms side by side.
+  // Seconds of EfficientNet-Lite0 on two cores with AVX2: the warm-up on both, then two arms side by side.
   constexpr double kWarmupMegapixel = 2.3, kArmMegapixel = 1.7, kPictures = 0.5;
   const adapt::EngineOptions& engine = run.engine;
   const double step_megapixels = 1e-6 * (engine.train.batch_source + engine.train.batch_target) *

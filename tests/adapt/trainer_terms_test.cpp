@@ -145,7 +145,8 @@ TEST(FreezeTest, Stride4OfAnEdgeNetEndsBeforeItsStageOfStride8) {
   freeze(*net, {"stride4"});
   std::set<std::string> frozen;
   for (const auto& item : net->named_parameters())
-    if (!item.value().requires_grad()) frozen.insert(item.key().substr(0, item.key().find('.', 17)));
+    if (!item.value().requires_grad())  // up to the dot behind "encoder._blocks.N"
+      frozen.insert(item.key().substr(0, item.key().find('.', 17)));
   EXPECT_THAT(frozen, testing::UnorderedElementsAre("encoder._blocks.0", "encoder._blocks.1",
                                                     "encoder._blocks.2", "encoder._bn0.weight",
                                                     "encoder._bn0.bias", "encoder._conv_stem"));
