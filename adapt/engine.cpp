@@ -74,9 +74,8 @@ void Engine::Impl::note_looked_at(const std::vector<PoolFrame>& frames) {
   std::erase_if(looked_at, [&](const std::string& id) { return !there.contains(id); });
 }
 
-void Engine::Impl::fit_norm() {
-  if (options.norm_frames > 0)
-    estimate_norm(*live.placed(), pool, options.norm_frames, config::mixed_seed(seed, kNorm));
+void Engine::Impl::fit_norm(PlacedNet& net, int frames) const {
+  if (frames > 0) estimate_norm(net, pool, frames, config::mixed_seed(seed, kNorm));
 }
 
 bool Engine::Impl::with_memory(const std::function<void()>& work) {
@@ -248,7 +247,7 @@ JudgeReport Engine::judge() try {
   Impl& s = *impl_;
   const auto promote = [&] {
     s.set_live([&](SegmentationNet& live) { copy_weights(s.trainer.teacher()->net(), live); });
-    s.fit_norm();
+    s.fit_norm(*s.live.placed(), s.options.norm_frames);
     return Verdict::promoted;
   };
   JudgeReport report;
@@ -285,6 +284,15 @@ const Model& Engine::live() const {
 }
 const Model& Engine::candidate() const {
   return impl_->candidate;
+}
+
+Model Engine::live_on_target(int norm_frames) const {
+  const Impl& s = *impl_;
+  return needing_memory("copy the live model", s.device, [&] {
+    auto copy = std::make_shared<PlacedNet>(*s.live.placed(), s.device);
+    s.fit_norm(*copy, norm_frames);
+    return Model(std::move(copy));
+  });
 }
 
 std::int64_t Engine::step() const {

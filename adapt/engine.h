@@ -138,6 +138,9 @@ class Engine {
   /// of who holds them.
   const Model& live() const;
   const Model& candidate() const;
+  /// A copy of the live model whose batch-norm statistics are of so many frames of the pool: what live()
+  /// would be under settings with as many `norm_frames`.
+  Model live_on_target(int norm_frames) const;
 
   std::int64_t step() const;
   LabelTotals labels() const;

@@ -42,8 +42,8 @@ struct Engine::Impl {
   StateStore& store(const std::filesystem::path& folder);
   /// Every change of the live model goes through here.
   void set_live(const std::function<void(SegmentationNet&)>& change);
-  /// The live model's statistics on the pool, where the settings want that.
-  void fit_norm();
+  /// The statistics of so many frames of the pool; 0 = the net keeps its own.
+  void fit_norm(PlacedNet& net, int frames) const;
   /// Whether it took `spare`.
   bool load_live(const TensorFile& state, StateStore& from, const std::filesystem::path& spare);
   /// Which model, classes and seed, which frames were looked at, and the owner's note.

@@ -191,7 +191,7 @@ void Engine::load_weights(const std::filesystem::path& file, EmaStart start) {
     const TensorFile content = read_safetensors(file);
     impl_->set_live([&](SegmentationNet& live) { get_net(content, "", file, live); });
     impl_->trainer.restart_from(impl_->live.placed()->net(), start);
-    impl_->fit_norm();
+    impl_->fit_norm(*impl_->live.placed(), impl_->options.norm_frames);
   });
 }
 

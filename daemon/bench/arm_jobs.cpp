@@ -39,12 +39,13 @@ void write_run_file(const RunOptions& options, const fs::path& out) {
 }
 
 void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function<void(double)>& tick) {
-  std::deque<std::string> waiting(jobs.arms.begin(), jobs.arms.end());
+  std::deque<std::vector<std::string>> waiting(jobs.trainings.begin(), jobs.trainings.end());
   std::map<std::string, ChildProcess> running;
   bool one_ended = false;
   while (!waiting.empty() || !running.empty()) {
     while (!waiting.empty() && static_cast<int>(running.size()) < std::max(1, jobs.jobs())) {
-      const std::string arm = waiting.front();
+      const std::vector<std::string> arms = waiting.front();
+      const std::string& arm = arms.front();
       waiting.pop_front();
       const fs::path folder = arm_folder(jobs.out, arm);
       config::make_folder(folder);
@@ -53,10 +54,9 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
                                      "arm",
                                      "--run",
                                      jobs.out.string(),
-                                     "--name",
-                                     arm,
                                      "--seed",
                                      std::to_string(jobs.seed)};
+      for (const auto& name : arms) words.insert(words.end(), {"--name", name});
       if (waiting.empty() && one_ended && jobs.last_threads > 0)
         words.insert(words.end(), {"--threads", std::to_string(jobs.last_threads)});
       running.emplace(arm, ChildProcess(words, folder / "log.txt"));
@@ -77,9 +77,9 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
     if (stop.stop_requested())
       throw Error("stopped; the same command continues after the last finished round of each arm");
     double share = 0;
-    for (const auto& arm : jobs.arms)
-      share +=
-          ProgressFile::share(arm_folder(jobs.out, arm) / "progress") / static_cast<double>(jobs.arms.size());
+    for (const auto& arms : jobs.trainings)
+      share += ProgressFile::share(arm_folder(jobs.out, arms.front()) / "progress") /
+               static_cast<double>(jobs.trainings.size());
     tick(share);
   }
 }

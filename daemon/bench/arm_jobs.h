@@ -1,4 +1,4 @@
-// The arms of a run as processes of their own, some at a time.
+// The trainings of a run as processes of their own, some at a time.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -12,11 +12,11 @@
 namespace driftloop::daemon {
 
 struct ArmJobs {
-  std::filesystem::path out;  // the run's folder; holds run.yaml and source.safetensors
-  std::vector<std::string> arms;
-  std::function<int()> jobs;  // how many at a time, asked anew before each start
+  std::filesystem::path out;                        // the run's folder; holds run.yaml and source.safetensors
+  std::vector<std::vector<std::string>> trainings;  // each the arms that share it: a process
+  std::function<int()> jobs;                        // how many at a time, asked anew before each start
   std::uint64_t seed = 0;
-  // Of the arm that is started last, after another has ended: it has the cores to itself for most of its
+  // Of the training that is started last, after another has ended: it has the cores to itself for most of its
   // time. 0 = as the others. Sums are rounded otherwise with another number, so a run that is to be repeated
   // exactly leaves it.
   int last_threads = 0;

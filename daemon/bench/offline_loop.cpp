@@ -11,6 +11,7 @@
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/label_space.h"
+#include "daemon/bench/arm_jobs.h"
 #include "daemon/bench/arm_table.h"
 #include "daemon/bench/lesson.h"
 #include "daemon/bench/run_words.h"
@@ -75,6 +76,7 @@ class Oracle {
 
 /// What an arm's parts count in its progress, in training steps.
 struct ArmUnits {
+  /// `eval_images`: of one scoring, of all arms together.
   ArmUnits(const RoundPlan& rounds, std::size_t pool_frames, std::size_t eval_images)
       : plan(rounds),
         look(static_cast<int>(pool_frames) / kImagesPerStep),
@@ -103,10 +105,20 @@ void require_memory(const adapt::TrainReport& report) {
         "crop_height_px, or choose a smaller engine.model; the same command goes on from the last round");
 }
 
-/// One round of an arm: ask, merge, train, judge, score.
+/// One of the arms that share a training: what it is judged with, and what it has found.
+struct JudgedArm {
+  int norm_frames;  // that the engine itself does not take; 0 = none
+  fs::path folder;
+  Arm found;
+
+  adapt::Model model(const adapt::Engine& engine) const {
+    return norm_frames > 0 ? engine.live_on_target(norm_frames) : engine.live();
+  }
+};
+
+/// One round of a training: ask, merge, train, judge. What the arms score is theirs.
 Round run_round(adapt::Engine& engine, const RoundPlan& plan, int number, const Oracle& oracle,
-                const adapt::Dataset& eval, std::stop_token stop, const StepProgress& progress,
-                const ArmUnits& units) {
+                std::stop_token stop, const StepProgress& progress, const ArmUnits& units) {
   const RoundOptions& asked = *round_at(plan, number);
   std::map<std::string, double> seconds;
   StageClock clock(seconds);
@@ -128,10 +140,19 @@ Round run_round(adapt::Engine& engine, const RoundPlan& plan, int number, const 
     round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
   if (trained.memory_failures > 0)
     round.guard_note += " (" + std::to_string(trained.memory_failures) + " times no memory: smaller batches)";
-  fill_scores(clock.time("evaluate", [&] { return engine.live().evaluate(eval, stop); }), round);
   round.seconds = seconds;
-  progress(units.before(number + 1), units.total);
   return round;
+}
+
+/// `round` with the scores of what the arm would publish now, which is written into its folder.
+void score_round(const adapt::Engine& engine, const adapt::Dataset& eval, std::stop_token stop, Round round,
+                 JudgedArm& arm) {
+  StageClock clock(round.seconds);
+  const adapt::Model model = arm.model(engine);
+  fill_scores(clock.time("evaluate", [&] { return model.evaluate(eval, stop); }), round);
+  if (stop.stop_requested()) return;
+  model.save(arm.folder / arm.found.weights);
+  arm.found.rounds.push_back(std::move(round));
 }
 
 Report part_of(const RunOptions& options, std::uint64_t seed, const Arm& arm) {
@@ -169,38 +190,49 @@ void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& w
   });
 }
 
-bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm, const fs::path& weights,
-             const fs::path& folder, std::stop_token stop, const StepProgress& progress) {
-  config::make_folder(folder);
+bool run_training(const RunOptions& options, std::uint64_t seed, const std::vector<std::string>& arms,
+                  const fs::path& out, std::stop_token stop, const StepProgress& progress) {
   const auto source = open_cached(options.source, options.source_split, options);
   const auto target = open_cached(options.target, options.target_split, options);
   const auto eval = open_cached(options.eval, options.eval_split, options);
   const auto pool = adapt::make_dataset_pool(target);
   const Oracle oracle(target, options.engine.label_space);
-  const RunOptions own = arm_options(options, arm);
+  RunOptions own = arm_options(options, arms.front());
+  const bool guarded = own.engine.guard.enabled;  // then the engine itself looks at the fitted model
+  if (!guarded) own.engine.norm_frames = 0;
+  std::vector<JudgedArm> judged;
+  for (const auto& arm : arms) {
+    const int norm_frames = guarded ? 0 : arm_options(options, arm).engine.norm_frames;
+    judged.push_back({norm_frames, arm_folder(out, arm), empty_arm(arm)});
+    judged.back().found.weights = "model.safetensors";
+    config::make_folder(judged.back().folder);
+  }
   adapt::Engine engine(own.engine, source, *pool, seed);
 
-  const ArmUnits units(own.rounds, target->size(), eval->size());
-  Arm result = empty_arm(arm);
-  result.weights = "model.safetensors";
-  if (engine.load(folder / "state")) {
-    result.rounds = read_report(folder).arms.at(0).rounds;
-    result.rounds.resize(static_cast<std::size_t>(std::stoi(engine.note())) + 1);
+  const ArmUnits units(own.rounds, target->size(), eval->size() * arms.size());
+  const fs::path state = judged.front().folder / "state";
+  std::size_t done = 0;
+  if (engine.load(state)) {
+    done = static_cast<std::size_t>(std::stoi(engine.note()));
+    for (auto& arm : judged) {
+      arm.found.rounds = read_report(arm.folder).arms.at(0).rounds;
+      arm.found.rounds.resize(done + 1);
+    }
   } else {
-    engine.load_weights(weights);
-    Round start;
-    fill_scores(engine.live().evaluate(*eval, stop), start);
-    result.rounds = {start};
+    engine.load_weights(out / kSourceWeights);
+    for (auto& arm : judged) score_round(engine, *eval, stop, {}, arm);
     progress(units.evaluate, units.total);
   }
-  while (round_at(own.rounds, std::ssize(result.rounds)) != nullptr) {
-    const int number = static_cast<int>(result.rounds.size());
-    result.rounds.push_back(run_round(engine, own.rounds, number, oracle, *eval, stop, progress, units));
+  while (round_at(own.rounds, static_cast<int>(done) + 1) != nullptr) {
+    const int number = static_cast<int>(done) + 1;
+    const Round round = run_round(engine, own.rounds, number, oracle, stop, progress, units);
+    for (auto& arm : judged) score_round(engine, *eval, stop, round, arm);
     if (stop.stop_requested()) return false;
-    engine.live().save(folder / result.weights);
-    write_part(part_of(options, seed, result), folder);
+    progress(units.before(number + 1), units.total);
+    for (const auto& arm : judged) write_part(part_of(options, seed, arm.found), arm.folder);
     engine.set_note(std::to_string(number));
-    engine.save(folder / "state");
+    engine.save(state);
+    done = static_cast<std::size_t>(number);
   }
   return true;
 }

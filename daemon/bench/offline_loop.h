@@ -1,5 +1,5 @@
-// The loop without a vehicle: the same engine, a data set as pool and its labels as the lab. One arm of a
-// benchmark.
+// The loop without a vehicle: the same engine, a data set as pool and its labels as the lab. One training of
+// a benchmark, with the arms that share it.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -12,6 +12,9 @@
 
 namespace driftloop::daemon {
 
+/// Where the warm-up leaves its weights in the folder of a run; every arm starts from there.
+inline constexpr const char* kSourceWeights = "source.safetensors";
+
 /// `done` of `total` training steps of the warm-up; of an arm too, where what its rounds do besides
 /// (choosing, scoring) counts as so many steps as take as long.
 using StepProgress = std::function<void(int done, int total)>;
@@ -21,11 +24,11 @@ using StepProgress = std::function<void(int done, int total)>;
 void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights,
                 std::stop_token stop, const StepProgress& progress);
 
-/// Runs one arm from `weights` in `folder`, resuming after its last finished round. Writes
-/// folder/model.safetensors and the part folder/report.json. False when `stop` ended it early. Throws Error.
-bool run_arm(const RunOptions& options, std::uint64_t seed, const std::string& arm,
-             const std::filesystem::path& weights, const std::filesystem::path& folder, std::stop_token stop,
-             const StepProgress& progress);
+/// Runs arms that share a training (trainings()) in the run's folder `out`, from the weights there, resuming
+/// after the last finished round. Writes model.safetensors and the part report.json into each arm's folder,
+/// the state into that of the first. False when `stop` ended it early. Throws Error.
+bool run_training(const RunOptions& options, std::uint64_t seed, const std::vector<std::string>& arms,
+                  const std::filesystem::path& out, std::stop_token stop, const StepProgress& progress);
 
 /// Everything an arm asked for, from its saved state.
 std::vector<adapt::Region> asked_regions(const std::string& arm, const std::filesystem::path& folder);

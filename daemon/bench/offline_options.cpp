@@ -1,5 +1,8 @@
 #include "daemon/bench/offline_options.h"
 
+#include <algorithm>
+#include <set>
+
 #include "config/check.h"
 #include "daemon/bench/arm_table.h"
 
@@ -52,28 +55,53 @@ RunOptions arm_options(const RunOptions& run, const std::string& arm) {
   return options;
 }
 
+std::vector<std::vector<std::string>> trainings(const RunOptions& run) {
+  std::vector<std::vector<std::string>> groups;
+  std::vector<std::string> steps_of_group;
+  for (const auto& arm : run.arms) {
+    RunOptions own = arm_options(run, arm);
+    if (!own.engine.guard.enabled) own.engine.norm_frames = 0;
+    const std::string steps = config::to_yaml(own, config::Comments::none);
+    const auto same = std::find(steps_of_group.begin(), steps_of_group.end(), steps);
+    if (same == steps_of_group.end()) {
+      steps_of_group.push_back(steps);
+      groups.push_back({arm});
+    } else {
+      groups[static_cast<std::size_t>(same - steps_of_group.begin())].push_back(arm);
+    }
+  }
+  return groups;
+}
+
 std::string own_arm(const RunOptions& run) {
   const std::string strategy = own_strategy(run.rounds);
   return strategy.empty() ? kPlanArm : strategy;
 }
 
 void check_run(const RunOptions& run, const config::Places& places) {
-  for (const auto& arm : run.arms) arm_entry(arm);
+  std::set<std::string> named;
+  for (const auto& arm : run.arms)
+    if (!named.insert(arm_entry(arm).name).second) {
+      const std::string place = places.of("arms");
+      throw Error((place.empty() ? "" : place + ": ") + "arms: '" + arm + "' is there twice");
+    }
   for (const auto& problem : plan_problems(run.rounds, PlanOf::benchmark, "rounds")) {
     const std::string place = places.of(problem.what);
     throw Error((place.empty() ? "" : place + ": ") + problem.text);
   }
 }
 
-std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms) {
+std::vector<PlannedStage> planned_stages(const RunOptions& run) {
   // Seconds of EfficientNet-Lite0 on two cores with AVX2: the warm-up on both, then two arms side by side.
   constexpr double kWarmupMegapixel = 2.3, kArmMegapixel = 1.7, kPictures = 0.5;
   const adapt::EngineOptions& engine = run.engine;
   const double step_megapixels = 1e-6 * (engine.train.batch_source + engine.train.batch_target) *
                                  engine.input.crop_width_px * engine.input.crop_height_px;
-  return {{"warm-up", static_cast<double>(run.warmup_steps), kWarmupMegapixel * step_megapixels},
-          {"arms", arms * static_cast<double>(steps_of(run.rounds).value()), kArmMegapixel * step_megapixels},
-          {"pictures", 6, kPictures}};
+  return {
+      {"warm-up", static_cast<double>(run.warmup_steps), kWarmupMegapixel * step_megapixels},
+      {"arms", static_cast<double>(trainings(run).size()) * static_cast<double>(steps_of(run.rounds).value()),
+       kArmMegapixel * step_megapixels},
+      {"pictures", 6, kPictures}};
 }
 
 }  // namespace driftloop::daemon

@@ -34,7 +34,7 @@ void describe(config::Fields& f, RunOptions& o);
 /// The stages of a run for its progress line, in the order in which they come, each in its own unit of work:
 /// "warm-up" and "arms" in training steps, "pictures" in rows. The expected seconds are of the preset demo on
 /// two cores; another machine or net is found out as it goes.
-std::vector<PlannedStage> planned_stages(const RunOptions& run, double arms);
+std::vector<PlannedStage> planned_stages(const RunOptions& run);
 constexpr int kImagesPerStep = 15;  // that the net only looks at, in the time of a training step
 
 /// The engine's settings in the warm-up.
@@ -42,6 +42,10 @@ adapt::EngineOptions warmup_options(const RunOptions& run);
 /// The run as an arm does it: the arms differ in their learner's settings and their rounds alone. Throws
 /// Error for an arm that is not in the table.
 RunOptions arm_options(const RunOptions& run, const std::string& arm);
+/// The arms of the run by the training that they share: where settings differ in nothing but the statistics
+/// that a model is judged with (`norm_frames`, without a guard), the steps are the same and are done once.
+/// Groups and arms in the order of the run.
+std::vector<std::vector<std::string>> trainings(const RunOptions& run);
 /// The arm that is the run as it is written, which the demo runs live and whose pictures are shown: the
 /// strategy of the rounds where all have the same, else `plan`.
 std::string own_arm(const RunOptions& run);

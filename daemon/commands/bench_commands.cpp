@@ -47,11 +47,12 @@ int run_bench(const BenchArguments& arguments) {
                 "' has now, so going on would mix two runs: give another --out");
   write_run_file(options, out);
   StopSignals signals;
-  PlannedProgress line(planned_stages(options, static_cast<double>(options.arms.size())));
-  run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
+  const auto all = trainings(options);
+  PlannedProgress line(planned_stages(options));
+  run_warmup(options, arguments.seed, out / kSourceWeights, signals.token(), [&](int done, int total) {
     line.at("warm-up", static_cast<double>(done) / total, "training on the source");
   });
-  run_arm_jobs({out, options.arms, [&] { return options.jobs; }, arguments.seed, 0}, signals.token(),
+  run_arm_jobs({out, all, [&] { return options.jobs; }, arguments.seed, 0}, signals.token(),
                [&](double share) { line.at("arms", share, "arms: " + std::to_string(options.arms.size())); });
   line.at("pictures", 0, "pictures and report");
   std::vector<fs::path> parts;
@@ -61,7 +62,7 @@ int run_bench(const BenchArguments& arguments) {
   const std::string shown = own_arm(options);
   if (std::find(options.arms.begin(), options.arms.end(), shown) != options.arms.end())
     report.pictures = make_pictures(options, shown,
-                                    {out / "source.safetensors", arm_folder(out, shown) / "model.safetensors",
+                                    {out / kSourceWeights, arm_folder(out, shown) / "model.safetensors",
                                      asked_regions(shown, arm_folder(out, shown)), kPictureRows});
   write_report(report, out);
   line.finish("report: " + (out / "report.html").string());
@@ -87,17 +88,18 @@ Run add_bench(CLI::App& app) {
 
 Run add_arm(CLI::App& app) {
   auto* command =
-      app.add_subcommand("arm",
-                         "run one arm of a run that 'bench' or 'demo' prepared (they call this themselves)")
+      app.add_subcommand(
+             "arm", "run one training of a run that 'bench' or 'demo' prepared (they call this themselves)")
           ->group("");
   struct Arguments {
-    std::string run, name;
+    std::string run;
+    std::vector<std::string> names;
     std::uint64_t seed = 1;
     int threads = 0;
   };
   auto arguments = std::make_shared<Arguments>();
   command->add_option("--run", arguments->run)->required();
-  command->add_option("--name", arguments->name)->required();
+  command->add_option("--name", arguments->names)->required();  // those that share a training
   command->add_option("--seed", arguments->seed)->required();
   command->add_option("--threads", arguments->threads);
   return [arguments] {
@@ -107,9 +109,9 @@ Run add_arm(CLI::App& app) {
     if (arguments->threads > 0) options.engine.threads = arguments->threads;
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an arm does not outlive the run that reads it
     StopSignals signals;
-    ProgressFile progress(arm_folder(out, arguments->name) / "progress");
-    const bool finished = run_arm(options, arguments->seed, arguments->name, out / "source.safetensors",
-                                  arm_folder(out, arguments->name), signals.token(), std::ref(progress));
+    ProgressFile progress(arm_folder(out, arguments->names.front()) / "progress");
+    const bool finished =
+        run_training(options, arguments->seed, arguments->names, out, signals.token(), std::ref(progress));
     return finished ? 0 : 130;
   };
 }

@@ -107,7 +107,7 @@ void fit_into(RunOptions& options, double minutes, std::uint64_t seed, const fs:
   const double images = 1 + unlabelled / (engine.train.batch_source + engine.train.batch_target);
   const double planned_s =
       step_s * (options.warmup_steps + images * static_cast<double>(steps_of(options.rounds).value()) *
-                                           static_cast<double>(options.arms.size()));
+                                           static_cast<double>(trainings(options).size()));
   const double factor = 0.85 * minutes * 60 / planned_s;
   options.warmup_steps = std::max(10, static_cast<int>(options.warmup_steps * factor));
   for (auto& round : options.rounds) round.steps = std::max(5, static_cast<int>(round.steps * factor));
@@ -132,15 +132,15 @@ void print_summary(const Report& report) {
 Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& signals,
                 PlannedProgress& progress) {
   const std::string own = own_arm(options);
-  std::vector<std::string> offline;
-  for (const auto& arm : options.arms)
-    if (arm != own) offline.push_back(arm);
+  RunOptions others = options;
+  std::erase(others.arms, own);
+  const auto offline = trainings(others);
   LiveRun live(options, demo);
   const auto show = [&](double offline_share) {
     live.finished();  // throws when a program died
     const double all = static_cast<double>(offline.size()) + 1;
     progress.at("arms", (offline_share * static_cast<double>(offline.size()) + live.share()) / all,
-                "vehicle, station and " + std::to_string(offline.size()) + " control arms");
+                "vehicle, station and " + std::to_string(others.arms.size()) + " control arms");
   };
   const auto jobs = [&] { return options.jobs - (live.finished() ? 0 : 1); };
   const int threads = options.engine.threads * options.jobs;
@@ -153,7 +153,7 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
         std::chrono::milliseconds(200));  // display only: the end is seen by finished()
   }
   std::vector<fs::path> parts;
-  for (const auto& arm : offline) parts.push_back(fs::relative(arm_folder(demo.out, arm), demo.out));
+  for (const auto& arm : others.arms) parts.push_back(fs::relative(arm_folder(demo.out, arm), demo.out));
   Report report = parts.empty() ? report_head(options, demo.seed, "") : read_parts(demo.out, parts);
   progress.at("scoring", 0, "scoring the vehicle's models");
   Arm arm = live.arm(signals.token(), [&](int done, int models) {
@@ -169,7 +169,7 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
   progress.at("pictures", 0, "pictures and report");
   report.pictures =
       make_pictures(options, own,
-                    {demo.out / "source.safetensors", demo.out / arm.weights, live.asked(), kPictureRows,
+                    {demo.out / kSourceWeights, demo.out / arm.weights, live.asked(), kPictureRows,
                      [&](int done, int rows) {
                        // The rows come after the models are loaded and before the report is written.
                        progress.at("pictures", (done + 1.0) / (rows + 2.0), "pictures and report");
@@ -191,7 +191,7 @@ int run_demo(const DemoArguments& arguments) {
   if (camvid) command << " --target " << arguments.target;
   const RunFolder folder(out, command_text(command.str(), arguments.sets));
   StopSignals signals;
-  std::vector<PlannedStage> stages = planned_stages(options, static_cast<double>(options.arms.size()));
+  std::vector<PlannedStage> stages = planned_stages(options);
   if (!camvid)
     stages.insert(
         stages.begin(),
@@ -206,7 +206,7 @@ int run_demo(const DemoArguments& arguments) {
   if (fs::exists(out / "run.yaml"))
     config::Layers("", out / "run.yaml", {}).apply(options);  // a stopped demo goes on as it began
   write_run_file(options, out);
-  run_warmup(options, arguments.seed, out / "source.safetensors", signals.token(), [&](int done, int total) {
+  run_warmup(options, arguments.seed, out / kSourceWeights, signals.token(), [&](int done, int total) {
     line.at("warm-up", static_cast<double>(done) / total,
             "training on the source (" + options.source.substr(0, options.source.find('?')) + ')');
   });

@@ -65,7 +65,7 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
   d.loop.min_frames = demo.frames;
   d.loop.label_share = 1;
   d.loop.label_wait_s = kLabelPatienceS;
-  d.loop.weights = fs::absolute(demo.out / "source.safetensors").string();
+  d.loop.weights = fs::absolute(demo.out / kSourceWeights).string();
   d.loop.keep_rounds = true;
   d.loop.replay = options.source;
   return d;
@@ -155,7 +155,7 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
   };
   Arm arm = empty_arm(own_arm(s.options));
   Round start;
-  score(s.demo.out / "source.safetensors", start);
+  score(s.demo.out / kSourceWeights, start);
   arm.rounds = {start};
   for (const auto& record : read_records(s.vehicle / "rounds.jsonl")) {
     Round round = report_round(record);

@@ -156,6 +156,10 @@ TEST_F(EngineTest, TheStatisticsOfTheTargetAreTakenWithoutTouchingTheWeights) {
   EXPECT_EQ(again.live().feature_space(), fitted.live().feature_space())
       << "the same frames, the same statistics";
   EXPECT_NE(fitted.candidate().feature_space(), fitted.live().feature_space()) << "what learns keeps its own";
+  const std::string own = plain.live().feature_space();
+  EXPECT_EQ(plain.live_on_target(5).feature_space(), fitted.live().feature_space());
+  EXPECT_EQ(plain.live_on_target(0).feature_space(), own);
+  EXPECT_EQ(plain.live().feature_space(), own) << "a copy was fitted, not the live model";
 }
 
 TEST_F(EngineTest, AStopTokenEndsTrainingAtAStep) {

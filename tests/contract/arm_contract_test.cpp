@@ -37,6 +37,12 @@ RunOptions of_arm(const std::string& name) {
 
 class ArmContract : public testing::TestWithParam<std::string> {};
 
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const ArmEntry& arm : arm_table()) all.push_back(arm.name);
+  return all;
+}
+
 TEST_P(ArmContract, IsCalledAndExplainedInWords) {
   const ArmEntry& arm = arm_entry(GetParam());
   EXPECT_EQ(arm.name, GetParam());
@@ -122,11 +128,15 @@ TEST_P(ArmContract, AsksWhereItsRoleSays) {
   }
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> all;
-  for (const ArmEntry& arm : arm_table()) all.push_back(arm.name);
-  return all;
+TEST_P(ArmContract, IsDoneInOneTraining) {
+  RunOptions run = a_run();
+  run.arms = names();
+  int found = 0;
+  for (const auto& arms : trainings(run))
+    for (const auto& arm : arms) found += arm == GetParam();
+  EXPECT_EQ(found, 1);
 }
+
 INSTANTIATE_TEST_SUITE_P(All, ArmContract, testing::ValuesIn(names()),
                          [](const auto& entry) { return entry.param; });
 
@@ -152,6 +162,25 @@ TEST(ArmTable, TheDefaultAndEveryPresetRunArmsOfTheTable) {
     const auto places = config::Layers(preset, "", {}).apply(run);
     EXPECT_NO_THROW(check_run(run, places)) << preset;
     EXPECT_THAT(run.arms, testing::Contains(own_arm(run))) << preset << ": nothing to show pictures of";
+  }
+}
+
+TEST(ArmTable, WhatDiffersInItsStatisticsAloneIsTrainedOnce) {
+  RunOptions run = a_run();
+  run.arms = {"random", "adabn", "source_only", "cover"};
+  using Arms = std::vector<std::string>;
+  EXPECT_THAT(trainings(run),
+              testing::ElementsAre(Arms{"random"}, Arms{"adabn", "source_only"}, Arms{"cover"}));
+}
+
+TEST(ArmTable, AnArmThatIsThereTwiceIsRefused) {
+  RunOptions run = a_run();
+  run.arms = {"random", "cover", "random"};
+  try {
+    check_run(run, {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("'random' is there twice"));
   }
 }
 

@@ -47,11 +47,13 @@ std::vector<std::string> with_sets(std::vector<std::string> command, std::vector
 
 class Bench : public testing::Test {
  protected:
-  std::vector<std::string> command(const std::string& out) const {
+  std::vector<std::string> command(
+      const std::string& out,
+      const std::string& arms = "source_only, adabn, self_training, random, cover, full, plan") const {
     return with_sets({kDriftloop, "bench", "streetsim", "--seed", "3", "--out", (folder_ / out).string()},
                      {"rounds=[{times: 2, steps: 4, strategy: cover, budget: {share: 0.02}}, "
                       "{steps: 6, strategy: random, budget: {regions: 4}}]",
-                      "arms=[source_only, self_training, random, cover, full, plan]"});
+                      "arms=[" + arms + "]"});
   }
   nlohmann::json report(const std::string& out) const { return read_json(folder_ / out / "report.json"); }
 
@@ -139,7 +141,8 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
   EXPECT_THAT(calm.out, HasSubstr("report.html"));
 
   const auto report = this->report("killed");
-  expect_schema(report, {"source_only", "self_training", "random", "cover", "full", "plan"}, kRounds);
+  expect_schema(report, {"source_only", "adabn", "self_training", "random", "cover", "full", "plan"},
+                kRounds);
   EXPECT_EQ(report.at("strategy"), "plan") << "the rounds name two strategies";
   EXPECT_EQ(report.at("seed"), 3);
   EXPECT_EQ(numbers(report), numbers(this->report("calm"))) << "a run that was killed came to other numbers";
@@ -170,7 +173,7 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
     for (const auto& panel : picture.at("panels"))
       EXPECT_TRUE(fs::exists(folder_ / "killed" / panel.at("file").get<std::string>()));
 
-  for (const char* arm : {"cover", "plan"}) {
+  for (const char* arm : {"adabn", "cover", "plan"}) {
     const fs::path json = folder_ / "eval.json",
                    weights = folder_ / "killed" / arm_named(report, arm).at("weights").get<std::string>();
     const Outcome eval =
@@ -182,6 +185,19 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
     EXPECT_EQ(scores.at("per_class_iou").size(), 19u);
     EXPECT_EQ(scores.at("images"), 4);
   }
+}
+
+TEST_F(Bench, AnArmThatSharesATrainingComesToWhatItComesToAlone) {
+  const Outcome both = run(command("both", "source_only, adabn"), folder_ / "both_run");
+  ASSERT_EQ(both.status, 0) << both.all();
+  EXPECT_FALSE(fs::exists(folder_ / "both" / "arms" / "adabn" / "state")) << "it was trained a second time";
+  for (const char* arm : {"source_only", "adabn"}) {
+    const Outcome alone = run(command(arm, arm), folder_ / (std::string(arm) + "_run"));
+    ASSERT_EQ(alone.status, 0) << alone.all();
+    EXPECT_EQ(numbers(report("both")).at(arm == std::string("adabn")), numbers(report(arm)).at(0)) << arm;
+  }
+  EXPECT_NE(arm_named(report("both"), "source_only").at("rounds").back().at("per_class_iou"),
+            arm_named(report("both"), "adabn").at("rounds").back().at("per_class_iou"));
 }
 
 class Demo : public testing::Test {
