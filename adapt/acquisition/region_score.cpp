@@ -37,7 +37,11 @@ at::Tensor window_impurity(const at::Tensor& class_hw, int classes, int side, Bo
   const auto* predicted = class_hw.const_data_ptr<std::uint8_t>();
   auto* result = out.data_ptr<float>();
   at::parallel_for(0, grid.out_height, rows_per_task(grid), [&](std::int64_t from, std::int64_t to) {
-    fill_impurity_rows(grid, predicted, classes, from, to, result + from * grid.out_width);
+    const auto rows = ImpurityRows::from(grid, predicted, classes, from);
+    for (std::int64_t y = from; y < to; ++y) {
+      float* row = result + y * grid.out_width;
+      rows->fill(y, y > from ? row - grid.out_width : nullptr, row);
+    }
   });
   return out;
 }
@@ -132,16 +136,16 @@ at::Tensor score_alone(const Prediction& prediction, int side, Border border) {
   const auto* predicted = maps.class_hw.const_data_ptr<std::uint8_t>();
   const auto* entropy = maps.entropy_hw.const_data_ptr<float>();
   auto* result = out.data_ptr<float>();
-  const std::int64_t rows = rows_per_task(grid), bands = (grid.out_height + rows - 1) / rows;
-  at::parallel_for(0, bands, 1, [&](std::int64_t first, std::int64_t last) {
-    std::vector<float> uncertainty(static_cast<std::size_t>(rows * grid.out_width));
-    for (std::int64_t band = first; band < last; ++band) {
-      const std::int64_t from = band * rows, to = std::min(grid.out_height, from + rows);
-      float* score = result + from * grid.out_width;
-      fill_impurity_rows(grid, predicted, classes, from, to, score);
-      fill_mean_rows(grid, entropy, from, to, uncertainty.data());
-      for (std::int64_t i = 0; i < (to - from) * grid.out_width; ++i)
-        score[i] *= uncertainty[static_cast<std::size_t>(i)];
+  at::parallel_for(0, grid.out_height, rows_per_task(grid), [&](std::int64_t from, std::int64_t to) {
+    const auto impurities = ImpurityRows::from(grid, predicted, classes, from);
+    MeanRows uncertainties(grid, entropy, from);
+    std::vector<float> above(static_cast<std::size_t>(grid.out_width)), impurity(above), uncertainty(above);
+    for (std::int64_t y = from; y < to; ++y) {  // all of a row is still in the nearest cache
+      impurities->fill(y, y > from ? above.data() : nullptr, impurity.data());
+      uncertainties.fill(y, uncertainty.data());
+      float* score = result + y * grid.out_width;
+      for (std::size_t x = 0; x < impurity.size(); ++x) score[x] = impurity[x] * uncertainty[x];
+      impurity.swap(above);
     }
   });
   return out;

@@ -23,27 +23,30 @@ std::int64_t rows_per_task(const WindowGrid& grid) {
   return std::max<std::int64_t>(32, 2 * grid.side);
 }
 
-void fill_mean_rows(const WindowGrid& grid, const float* map, std::int64_t from, std::int64_t to,
-                    float* out) {
-  std::vector<float> column_share(static_cast<std::size_t>(grid.out_width));
+MeanRows::MeanRows(const WindowGrid& grid, const float* map, std::int64_t first_row)
+    : grid_(grid),
+      map_(map),
+      column_share_(static_cast<std::size_t>(grid.out_width)),
+      share_(column_share_),
+      columns_(static_cast<std::size_t>(grid.width), 0.0),
+      sums_(static_cast<std::size_t>(std::max(grid.before + 1 + grid.width, grid.out_width + grid.side)),
+            0.0),
+      first_(grid.first_row(first_row)),
+      end_(first_) {
   for (std::int64_t x = 0; x < grid.out_width; ++x)
-    column_share[static_cast<std::size_t>(x)] =
+    column_share_[static_cast<std::size_t>(x)] =
         1.0F / static_cast<float>(grid.end_column(x) - grid.first_column(x));
-  std::vector<double> columns(static_cast<std::size_t>(grid.width), 0.0);
-  // sums[i]: of the columns before i - grid.before, so that window x is sums[x + side] - sums[x].
-  const std::int64_t behind = grid.before + 1 + grid.width;
-  std::vector<double> sums(static_cast<std::size_t>(std::max(behind, grid.out_width + grid.side)), 0.0);
-  auto share = column_share;
-  std::int64_t begin = grid.first_row(from), end = begin;
-  for (std::int64_t y = from; y < to; ++y, out += grid.out_width) {
-    while (end < grid.end_row(y)) add_row(columns.data(), map + grid.width * end++, 1, grid.width);
-    while (begin < grid.first_row(y)) add_row(columns.data(), map + grid.width * begin++, -1, grid.width);
-    running_sums(columns.data(), grid.width, sums.data() + grid.before + 1);
-    std::fill(sums.begin() + behind, sums.end(), sums[static_cast<std::size_t>(behind - 1)]);
-    const float rows = 1.0F / static_cast<float>(end - begin);
-    for (std::size_t x = 0; x < share.size(); ++x) share[x] = rows * column_share[x];
-    window_means(sums.data(), grid.side, share.data(), grid.out_width, out);
-  }
+}
+
+void MeanRows::fill(std::int64_t y, float* out) {
+  const std::int64_t width = grid_.width, behind = grid_.before + 1 + width;
+  while (end_ < grid_.end_row(y)) add_row(columns_.data(), map_ + width * end_++, 1, width);
+  while (first_ < grid_.first_row(y)) add_row(columns_.data(), map_ + width * first_++, -1, width);
+  running_sums(columns_.data(), width, sums_.data() + grid_.before + 1);
+  std::fill(sums_.begin() + behind, sums_.end(), sums_[static_cast<std::size_t>(behind - 1)]);
+  const float rows = 1.0F / static_cast<float>(end_ - first_);
+  for (std::size_t x = 0; x < share_.size(); ++x) share_[x] = rows * column_share_[x];
+  window_means(sums_.data(), grid_.side, share_.data(), grid_.out_width, out);
 }
 
 at::Tensor window_mean(const at::Tensor& map_hw, int side, Border border) {
@@ -55,7 +58,8 @@ at::Tensor window_mean(const at::Tensor& map_hw, int side, Border border) {
   const float* in = map.const_data_ptr<float>();
   float* result = out.data_ptr<float>();
   at::parallel_for(0, grid.out_height, rows_per_task(grid), [&](std::int64_t from, std::int64_t to) {
-    fill_mean_rows(grid, in, from, to, result + from * grid.out_width);
+    MeanRows rows(grid, in, from);
+    for (std::int64_t y = from; y < to; ++y) rows.fill(y, result + y * grid.out_width);
   });
   return out;
 }

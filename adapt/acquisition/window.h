@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace driftloop::adapt {
 
@@ -34,8 +35,22 @@ struct WindowGrid {
 /// out_width) float. Sums run in double.
 at::Tensor window_mean(const at::Tensor& map_hw, int side, Border border);
 
-/// Rows from..to-1 of that; `map`: dense (H, W); `out`: those rows, dense.
-void fill_mean_rows(const WindowGrid& grid, const float* map, std::int64_t from, std::int64_t to, float* out);
+/// That, row by row.
+class MeanRows {
+ public:
+  /// `map`: dense (H, W); both outlive this.
+  MeanRows(const WindowGrid& grid, const float* map, std::int64_t first_row);
+  /// Row y, first_row at first and then one further each time.
+  void fill(std::int64_t y, float* out);
+
+ private:
+  const WindowGrid& grid_;
+  const float* map_;
+  std::vector<float> column_share_, share_;  // 1 / columns and 1 / pixels of a window
+  std::vector<double> columns_;              // sums of the rows first_..end_-1
+  std::vector<double> sums_;  // [i]: of the columns before i - before, so that window x is [x + side] - [x]
+  std::int64_t first_, end_;
+};
 
 /// Rows per task when window maps are filled in parallel: enough that the first window's cost does not count.
 std::int64_t rows_per_task(const WindowGrid& grid);

@@ -12,11 +12,12 @@ namespace driftloop::adapt {
 namespace {
 
 constexpr std::uint8_t kNoClass = 255;
+constexpr double kLogEpsilon = 1e-6;  // RIPU's code adds it inside the logarithm
 
 /// The windows of one row after the other. For each class the pixels of the window's rows are counted in each
 /// column, and summed up along the row.
 template <class Count, class Sum>
-class Histograms {
+class Histograms final : public ImpurityRows {
  public:
   Histograms(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t first_row)
       : grid_(grid),
@@ -35,10 +36,14 @@ class Histograms {
     for (std::int64_t x = 0; x < grid.out_width; ++x)
       column_share_[static_cast<std::size_t>(x)] =
           1.0F / static_cast<float>(grid.end_column(x) - grid.first_column(x));
+    const std::int64_t pixels = grid.side * grid.side;
+    by_table_ = sizeof(Sum) == 1 && pixels <= table_window_pixels();
+    if (!by_table_) return;
+    for (std::int64_t n = 1; n <= pixels; ++n)
+      term_[n] = static_cast<float>(term(static_cast<double>(n) / static_cast<double>(pixels)));
   }
 
-  /// Row y, one behind the last or the first of all; `above`: that of y - 1, null at first.
-  void fill(std::int64_t y, const float* above, float* out) {
+  void fill(std::int64_t y, const float* above, float* out) override {
     const std::int64_t first = first_, end = end_;
     slide(y);
     const bool by_one = above != nullptr && first_ == first + 1 && end_ == end + 1;
@@ -54,6 +59,8 @@ class Histograms {
   }
 
  private:
+  /// Of a class with the share d of a window.
+  double term(double d) const { return static_cast<double>(scale_) * d * std::log2(d + kLogEpsilon); }
   const std::uint8_t* row(std::int64_t y) const { return class_hw_ + y * grid_.width; }
   /// The windows' rows become those of y.
   void slide(std::int64_t y) {
@@ -80,6 +87,11 @@ class Histograms {
     const std::int64_t from = grid_.first_column(x), to = grid_.end_column(x + windows - 1);
     return std::memcmp(a + from, b + from, static_cast<std::size_t>(to - from)) == 0;
   }
+  /// Whether no border cuts these windows.
+  bool whole(std::int64_t x, std::int64_t windows) const {
+    return end_ - first_ == grid_.side && grid_.end_column(x) - grid_.first_column(x) == grid_.side &&
+           grid_.end_column(x + windows - 1) - grid_.first_column(x + windows - 1) == grid_.side;
+  }
   void fill_strip(std::int64_t x, std::int64_t windows, float* out) const {
     const Sum* present[256];
     int classes = 0;
@@ -87,7 +99,17 @@ class Histograms {
       const Sum* sums = sums_.data() + c * stride_ + x;
       if (sums[windows - 1 + grid_.side] != sums[0]) present[classes++] = sums;
     }
+    if (classes == 1) {
+      std::fill_n(out, windows, one_class_);
+      return;
+    }
     float entropies[kWindows];
+    if constexpr (sizeof(Sum) == 1)
+      if (by_table_ && whole(x, windows)) {
+        window_entropies_by_table(present, classes, grid_.side, term_, entropies);
+        std::copy_n(entropies, windows, out);
+        return;
+      }
     window_entropies(present, classes, grid_.side, share_.data() + x, scale_, entropies);
     std::copy_n(entropies, windows, out);
   }
@@ -103,27 +125,21 @@ class Histograms {
   std::vector<bool> changed_;
   std::vector<float> column_share_, share_;  // 1 / columns and 1 / pixels of a window
   std::int64_t first_, end_;                 // the rows that are counted
+  float one_class_ = static_cast<float>(term(1));
+  bool by_table_ = false;
+  float term_[kTermTable] = {};  // of so many pixels of a window that no border cuts
 };
-
-template <class Count, class Sum>
-void fill_rows(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t from,
-               std::int64_t to, float* out) {
-  Histograms<Count, Sum> histograms(grid, class_hw, classes, from);
-  for (std::int64_t y = from; y < to; ++y, out += grid.out_width)
-    histograms.fill(y, y > from ? out - grid.out_width : nullptr, out);
-}
 
 }  // namespace
 
-void fill_impurity_rows(const WindowGrid& grid, const std::uint8_t* class_hw, int classes, std::int64_t from,
-                        std::int64_t to, float* out) {
+std::unique_ptr<ImpurityRows> ImpurityRows::from(const WindowGrid& grid, const std::uint8_t* class_hw,
+                                                 int classes, std::int64_t first_row) {
   const std::int64_t pixels = grid.side * grid.side;
   if (pixels <= std::numeric_limits<std::uint8_t>::max())
-    fill_rows<std::uint8_t, std::uint8_t>(grid, class_hw, classes, from, to, out);
-  else if (pixels <= std::numeric_limits<std::uint16_t>::max())
-    fill_rows<std::uint16_t, std::uint16_t>(grid, class_hw, classes, from, to, out);
-  else
-    fill_rows<std::uint16_t, std::int32_t>(grid, class_hw, classes, from, to, out);
+    return std::make_unique<Histograms<std::uint8_t, std::uint8_t>>(grid, class_hw, classes, first_row);
+  if (pixels <= std::numeric_limits<std::uint16_t>::max())
+    return std::make_unique<Histograms<std::uint16_t, std::uint16_t>>(grid, class_hw, classes, first_row);
+  return std::make_unique<Histograms<std::uint16_t, std::int32_t>>(grid, class_hw, classes, first_row);
 }
 
 }  // namespace driftloop::adapt

@@ -48,6 +48,15 @@ void window_means(const double* first, long side, const float* share, long n, fl
   DRIFTLOOP_BEST(window_means)(first, side, share, n, out);
 }
 
+int table_window_pixels() {
+  return DRIFTLOOP_BEST(kTableWindowPixels);
+}
+
+void window_entropies_by_table(const std::uint8_t* const* first_of_class, int classes, long side,
+                               const float* term, float* out) {
+  DRIFTLOOP_BEST(window_entropies_by_table)(first_of_class, classes, side, term, out);
+}
+
 void window_entropies(const std::uint8_t* const* first_of_class, int classes, long side, const float* share,
                       float scale, float* out) {
   DRIFTLOOP_BEST(window_entropies_8)(first_of_class, classes, side, share, scale, out);

@@ -27,6 +27,13 @@ void add_row(double* columns, const float* row, double sign, long n);
 /// out[x] = (first[x + side] - first[x]) * share[x].
 void window_means(const double* first, long side, const float* share, long n, float* out);
 
+/// The most pixels of a window for window_entropies_by_table() on this machine; 0 = it has none.
+int table_window_pixels();
+constexpr int kTermTable = 32;  // at least that many + 1
+/// For kWindows windows: sum_c term[pixels of class c]; `term`: kTermTable.
+void window_entropies_by_table(const std::uint8_t* const* first_of_class, int classes, long side,
+                               const float* term, float* out);
+
 /// For kWindows windows: scale * sum_c d_c log2(d_c + 1e-6) with d_c = (first_c[x + side] - first_c[x]) *
 /// share[x]. RIPU's code adds the epsilon.
 void window_entropies(const std::uint8_t* const* first_of_class, int classes, long side, const float* share,

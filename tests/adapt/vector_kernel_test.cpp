@@ -79,9 +79,11 @@ double apart(const at::Tensor& a, const at::Tensor& b) {
 
 TEST_P(VectorKernels, MapsAndScoresAreThoseOfPlainInstructions) {
   // By 4, as nets give them; by 8; by odd shares; narrower than a register; smaller than its logits.
+  auto mostly_one_class = random_logits(6, 25, 50, {200, 100});
+  mostly_one_class.logits_chw.select(0, 2).slice(1, 5, 45) += 30;
   for (const auto& seen : {random_logits(19, 33, 70, {280, 132}), random_logits(5, 9, 40, {320, 72}),
                            random_logits(7, 20, 31, {101, 45}), random_logits(3, 4, 5, {20, 16}),
-                           random_logits(4, 30, 60, {41, 29})}) {
+                           random_logits(4, 30, 60, {41, 29}), mostly_one_class}) {
     const Map all = Map::predicted | Map::confidence | Map::entropy | Map::margin;
     const auto maps_of = [&] { return pixel_maps(seen, all); };
     const auto tiles_of = [&] { return tile_classes(seen, {seen.frame_px, 5}); };
@@ -98,7 +100,7 @@ TEST_P(VectorKernels, MapsAndScoresAreThoseOfPlainInstructions) {
     EXPECT_LE((tiles != tiles_of()).sum().item<std::int64_t>(), 1);
     limit_cpu(GetParam());
     for (const Border border : {Border::inside, Border::clipped})
-      for (const int side : {1, 3, 8, 17}) {
+      for (const int side : {1, 2, 3, 5, 8, 17}) {
         if (side > seen.frame_px.height) continue;
         const auto score = region_score(seen, side, border);
         limit_cpu(Cpu::any);
@@ -108,6 +110,7 @@ TEST_P(VectorKernels, MapsAndScoresAreThoseOfPlainInstructions) {
           EXPECT_LT(apart(score.impurity, same.impurity), 2e-6) << side;
         }
         EXPECT_LT(apart(score.uncertainty, same.uncertainty), 2e-6) << side;
+        EXPECT_TRUE(score_alone(seen, side, border).equal(score.score)) << side;
       }
   }
 }
