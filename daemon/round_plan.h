@@ -15,7 +15,7 @@ namespace driftloop::daemon {
 struct RoundOptions {
   std::optional<std::int64_t> times = 1;
   int steps = 200;
-  config::Chosen strategy{"random"};
+  config::Chosen strategy{"cover"};
   adapt::BudgetOptions budget = {};
 };
 void describe(config::Fields& f, RoundOptions& o);

@@ -22,7 +22,7 @@ std::string settings(const RunOptions& run) {
 /// Several strategies, one with options, and a warm-up that asks for nothing.
 RunOptions a_run() {
   RunOptions run;
-  run.rounds = {{.times = 2, .steps = 30, .budget = {.regions = 0}},
+  run.rounds = {{.times = 2, .steps = 30, .strategy = config::Chosen("random"), .budget = {.regions = 0}},
                 {.times = 3,
                  .steps = 40,
                  .strategy = config::Chosen("cover", adapt::CoverOptions{.balance = 0.25}),

@@ -281,7 +281,7 @@ TEST_F(LiveLoopTest, RoundsOfTheListFollowEachOtherOverARestart) {
     Vehicle vehicle(o);
     const Lab lab(vehicle, Answers::labels);
     run_rounds(vehicle, 2);
-    EXPECT_EQ(lab.strategies().at(1), std::set<std::string>{"random"});
+    EXPECT_EQ(lab.strategies().at(1), std::set<std::string>{o.loop.rounds.front().strategy.name()});
     EXPECT_EQ(lab.strategies().at(2), std::set<std::string>{"entropy"});
   }
   Vehicle vehicle(o);
