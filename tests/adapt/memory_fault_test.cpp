@@ -17,13 +17,11 @@
 #include <opencv2/core.hpp>
 #include <random>
 
-#include "adapt/engine.h"
 #include "adapt/files/safetensors.h"
 #include "adapt/out_of_memory.h"
 #include "adapt/torch.h"
 #include "config/check.h"
-#include "config/durable_file.h"
-#include "tests/support/temp_folder.h"
+#include "tests/adapt/engine_world.h"
 
 namespace driftloop::adapt {
 namespace {
@@ -82,26 +80,14 @@ class FaultyAllocator : public c10::Allocator {
 };
 
 EngineOptions tiny(int images) {
-  EngineOptions o;
-  o.threads = 1;
-  o.device = "cpu";
-  o.model = {"deeplabv3plus_r18", 0.0625, 16, 2, 0.1};
-  o.input.crop_width_px = 64;
-  o.input.crop_height_px = 48;
+  EngineOptions o = adapt::tiny();
   o.input.scale_min = 0.8;  // no padding, so that each step asks for as many pieces of memory
-  o.train.optimiser = "adamw";
   o.train.rate = 0.003;
-  o.train.head_rate_factor = 1;
   o.train.batch_source = o.train.batch_target = o.selftrain.batch = images;
-  o.guard.min_pixels = 64;
   return o;
 }
 
-std::vector<Region> ask(Engine& engine) {
-  return engine.propose(config::Chosen("cover"), engine.budget({.share = 0.05}));
-}
-
-class MemoryFaultTest : public testing::Test {
+class MemoryFaultTest : public EngineTest {
  protected:
   MemoryFaultTest() { memory.reset(); }
   ~MemoryFaultTest() override { memory.reset(); }
@@ -109,12 +95,7 @@ class MemoryFaultTest : public testing::Test {
   Engine labelled(const EngineOptions& options) { return labelled(options, *pool_); }
   Engine labelled(const EngineOptions& options, FramePool& pool) {
     Engine engine(options, source_, pool, 5);
-    std::vector<RegionLabel> labels;
-    for (const auto& region : ask(engine))
-      for (std::size_t i = 0; i < target_->size(); ++i)
-        if (target_->id(i) == region.frame_id)
-          labels.push_back({region.frame_id, region.box_px, target_->label(i)(region.box_px).clone()});
-    engine.merge(labels);
+    engine.merge(answer(ask(engine)));
     return engine;
   }
 
@@ -134,66 +115,8 @@ class MemoryFaultTest : public testing::Test {
   }
 
   FaultyAllocator& memory = FaultyAllocator::instance();
-  test::TempFolder folder_;
   int saves_ = 0;
-  std::shared_ptr<const Dataset> source_ =
-      cached(open_dataset("streetsim:game?frames=6&width=96&height=64", ""), 1 << 24);
-  std::shared_ptr<const Dataset> target_ =
-      cached(open_dataset("streetsim:street?frames=6&seed=3&width=96&height=64", ""), 1 << 24);
-  std::unique_ptr<FramePool> pool_ = make_dataset_pool(target_);
 };
-
-TEST(OutOfMemoryTest, TextsAndTypesOfEveryLibraryAreKnown) {
-  for (const char* text : {"CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has a total capacity of "
-                           "15.29 GiB of which 1.2 "
-                           "GiB is free.",
-                           "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported "
-                           "at some other API call",
-                           "NVML_SUCCESS == r INTERNAL ASSERT FAILED at "
-                           "\"../c10/cuda/CUDACachingAllocator.cpp\":830, please report "
-                           "a bug to PyTorch. ",
-                           "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't "
-                           "allocate memory: you tried to "
-                           "allocate 4611686018427387904 bytes. Error code 12 (Cannot allocate memory)",
-                           "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
-                           "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
-                           "unable to mmap 1048576 bytes from file </x>: Cannot allocate memory (12)"})
-    EXPECT_TRUE(is_out_of_memory(std::runtime_error(text))) << text;
-  for (const char* text :
-       {"CUDA error: an illegal memory access was encountered", "expected scalar type Float but found Half",
-        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "cannot write x: No space left on device"})
-    EXPECT_FALSE(is_out_of_memory(std::runtime_error(text))) << text;
-  EXPECT_TRUE(is_out_of_memory(std::bad_alloc()));
-  EXPECT_TRUE(
-      is_out_of_memory(cv::Exception(cv::Error::StsNoMem, "Failed to allocate 8 bytes", "f", "x", 1)));
-  EXPECT_FALSE(is_out_of_memory(cv::Exception(cv::Error::StsBadSize, "out of memory of sizes", "f", "x", 1)));
-  EXPECT_TRUE(is_out_of_memory(std::system_error(ENOMEM, std::generic_category())));
-}
-
-TEST(OutOfMemoryTest, WhatTheLibrariesReallyThrowIsKnown) {
-  FaultyAllocator::instance().reset();
-  const auto thrown_by = [](const auto& work) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      std::printf("%s\n", std::string(error.what()).substr(0, 200).c_str());
-      return is_out_of_memory(error);
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return false;
-  };
-  EXPECT_TRUE(thrown_by([] { torch::empty({std::int64_t{1} << 60}); }));
-  EXPECT_TRUE(thrown_by([] { cv::Mat(1 << 30, 1 << 30, CV_8UC3).setTo(1); }));
-  EXPECT_TRUE(thrown_by([] { std::vector<char>(std::size_t{1} << 62); }));
-  EXPECT_FALSE(thrown_by([] { torch::zeros({2}) + torch::zeros({3}); }));
-  try {
-    needing_memory("judge", torch::kCPU, [] { return torch::empty({std::int64_t{1} << 60}); });
-    FAIL();
-  } catch (const OutOfMemory& error) {
-    EXPECT_THAT(error.what(), HasSubstr("not enough memory to judge on cpu: "));
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << "one line";
-  }
-}
 
 /// R16. The calls that can fail are spread over the whole step, so forward, backward, the optimiser's part
 /// and the teacher's move are all met.
