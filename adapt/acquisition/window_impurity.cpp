@@ -134,7 +134,8 @@ class Histograms final : public ImpurityRows {
 
 std::unique_ptr<ImpurityRows> ImpurityRows::from(const WindowGrid& grid, const std::uint8_t* class_hw,
                                                  int classes, std::int64_t first_row) {
-  const std::int64_t pixels = grid.side * grid.side;
+  // What a strip of windows covers: the sums at its ends differ whenever a class is in it.
+  const std::int64_t pixels = grid.side * (grid.side + kWindows - 1);
   if (pixels <= std::numeric_limits<std::uint8_t>::max())
     return std::make_unique<Histograms<std::uint8_t, std::uint8_t>>(grid, class_hw, classes, first_row);
   if (pixels <= std::numeric_limits<std::uint16_t>::max())

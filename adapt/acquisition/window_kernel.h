@@ -8,7 +8,7 @@ namespace driftloop::adapt {
 constexpr int kWindows = 32;  // of one window_entropies()
 
 /// sums[x] = counts[0] + .. + counts[x]; in 8 and 16 bits modulo 256 and 65536, which is enough, and faster,
-/// where no window has more pixels.
+/// where kWindows windows beside one another have fewer pixels in all.
 void running_counts(const std::uint8_t* counts, long n, std::uint8_t* sums);
 void running_counts(const std::uint16_t* counts, long n, std::uint16_t* sums);
 void running_counts(const std::uint16_t* counts, long n, std::int32_t* sums);

@@ -135,5 +135,27 @@ TEST(RegionScore, ManyClassesAndLargeWindows) {
   EXPECT_NEAR(region_score(two, 300, Border::inside).impurity.item<double>(), want, 1e-6);
 }
 
+/// 256 and 65536 pixels of a class below windows beside one another are none to a sum of 8 or 16 bits.
+TEST(RegionScore, AClassWhosePixelsFillACounterIsSeen) {
+  int cases = 0;
+  for (const int side : {7, 8, 11, 15, 16, 240, 241, 255})
+    for (const int pixels : {256, 65536}) {
+      const int columns = pixels / side, rest = pixels % side;
+      if (columns >= side + 31) continue;  // more than 32 windows beside one another cover
+      ++cases;
+      const int width = 2 * side + 40;
+      const auto one = at::zeros({side, width});
+      one.slice(1, 0, columns).fill_(1);
+      one.select(1, columns).slice(0, 0, rest).fill_(1);
+      const auto got = region_score(at::stack({one, 1 - one}), side, Border::inside).impurity[0];
+      for (int x = 0; x < got.size(0); ++x) {
+        const double d = one.slice(1, x, x + side).mean().item<double>();
+        const double want = -(d * std::log(d + 1e-6) + (1 - d) * std::log(1 - d + 1e-6)) / std::log(2);
+        ASSERT_NEAR(got[x].item<double>(), want, 2e-6) << side << ' ' << pixels << ' ' << x;
+      }
+    }
+  EXPECT_GE(cases, 6);
+}
+
 }  // namespace
 }  // namespace driftloop::adapt
