@@ -52,7 +52,7 @@ std::string dataset_label_space(const std::string& spec);
 /// "kind: help" of each.
 std::vector<std::string> dataset_kinds();
 
-/// Writes images/<id>.jpg (quality 95) and labels/<id>.png (trainIds) below `folder`, a folder: data set.
+/// Writes images/<id>.png and labels/<id>.png (trainIds) below `folder`, a folder: data set.
 /// Throws Error.
 void write_dataset(const Dataset& dataset, const std::filesystem::path& folder,
                    const std::function<void(std::size_t done, std::size_t total)>& progress);

@@ -100,10 +100,9 @@ void write_dataset(const Dataset& dataset, const fs::path& folder,
   for (std::size_t i = 0; i < dataset.size(); ++i) {
     cv::Mat bgr;
     cv::cvtColor(dataset.image_rgb(i), bgr, cv::COLOR_RGB2BGR);
-    const fs::path image = folder / "images" / (dataset.id(i) + ".jpg"),
+    const fs::path image = folder / "images" / (dataset.id(i) + ".png"),
                    label = folder / "labels" / (dataset.id(i) + ".png");
-    if (!cv::imwrite(image.string(), bgr, {cv::IMWRITE_JPEG_QUALITY, 95}) ||
-        !cv::imwrite(label.string(), dataset.label(i)))
+    if (!cv::imwrite(image.string(), bgr) || !cv::imwrite(label.string(), dataset.label(i)))
       throw Error("cannot write " + image.string() + " and its label; is the disk full?");
     progress(i + 1, dataset.size());
   }

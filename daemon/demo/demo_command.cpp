@@ -3,11 +3,13 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <opencv2/imgcodecs.hpp>
 #include <sstream>
 #include <thread>
 
 #include "adapt/data/dataset.h"
 #include "adapt/data/streetsim/streetsim.h"
+#include "capture/frame_store.h"
 #include "config/check.h"
 #include "config/durable_file.h"
 #include "config/layers.h"
@@ -55,10 +57,16 @@ int count_images(const fs::path& folder) {
   return count;
 }
 
-std::int64_t bytes_of_images(const fs::path& folder) {
+/// What a vehicle that sends every frame would send: as JPEG, like those that it stores.
+std::int64_t bytes_of_frames(const fs::path& folder) {
   std::int64_t bytes = 0;
-  for (const auto& file : fs::directory_iterator(folder))
-    if (is_image(file.path())) bytes += static_cast<std::int64_t>(file.file_size());
+  std::vector<unsigned char> file;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!is_image(entry.path())) continue;
+    cv::imencode(".jpg", cv::imread(entry.path().string()), file,
+                 {cv::IMWRITE_JPEG_QUALITY, capture::StoreOptions().jpeg_quality});
+    bytes += std::ssize(file);
+  }
   return bytes;
 }
 
@@ -215,7 +223,7 @@ int run_demo(const DemoArguments& arguments) {
       {out, "images://" + drive.images.string(), drive.labels, drive.ids, drive.frames, arguments.seed},
       signals, line);
   report.command = command_text(command.str(), arguments.sets);
-  report.pool_bytes = bytes_of_images(drive.images);
+  report.pool_bytes = bytes_of_frames(drive.images);
   write_report(report, out);
   line.finish("done in " + duration_text(std::chrono::duration<double>(Clock::now() - start).count()));
   print_summary(report);

@@ -51,6 +51,8 @@ DaemonOptions daemon_options(const RunOptions& options, const LiveDemo& demo, co
       0;  // the arms beside it train on every frame of the drive, so this one does too
   d.gate.min_brightness = 0;
   d.gate.max_brightness = 255;
+  // JPEG would halve the colour of small frames, and the arms are judged on frames that it has not touched.
+  d.store.format = "png";
   d.link.station_endpoint = endpoint;
   d.link.station_public_key = fs::absolute(live / "station" / "station.pub").string();
   d.link.secret_key_file = fs::absolute(live / "keys" / "demo.key").string();

@@ -81,7 +81,7 @@ struct Report {
   std::string label_space;                           // a name of config::label_space
   std::string budget;                                // in words: "0.5 % of the pool in 4 rounds, regions 8x8"
   std::int64_t pool_pixels = 0;                      // all pixels that could have been asked for; 0 = unknown
-  std::int64_t pool_bytes = 0;                       // of the pool's frames as files; 0 = unknown
+  std::int64_t pool_bytes = 0;                       // of the pool's frames as JPEG; 0 = unknown
   std::string revision, device, command, created;    // `created` is ISO 8601
   std::vector<std::string> notes;
   std::vector<Arm> arms;
