@@ -63,8 +63,9 @@ std::int64_t bytes_of_frames(const fs::path& folder) {
   std::vector<unsigned char> file;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (!is_image(entry.path())) continue;
-    cv::imencode(".jpg", cv::imread(entry.path().string()), file,
-                 {cv::IMWRITE_JPEG_QUALITY, capture::StoreOptions().jpeg_quality});
+    const cv::Mat bgr = cv::imread(entry.path().string());
+    if (bgr.empty()) continue;  // nor does the camera read it
+    cv::imencode(".jpg", bgr, file, {cv::IMWRITE_JPEG_QUALITY, capture::StoreOptions().jpeg_quality});
     bytes += std::ssize(file);
   }
   return bytes;
