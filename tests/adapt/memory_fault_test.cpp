@@ -4,7 +4,6 @@
 // refuses large pieces (AProcessThatMayNotGrow...), small ones come from the heap.
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -25,7 +24,6 @@
 
 namespace driftloop::adapt {
 namespace {
-using testing::HasSubstr;
 
 enum class Kind { as_cuda, as_cpu, as_host };
 
