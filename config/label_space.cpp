@@ -74,6 +74,31 @@ const std::vector<IdTable>& id_tables() {
                                     {31, 16},
                                     {32, 17},
                                     {33, 18}}));
+    // SYNTHIA-RAND-CITYSCAPES; 22 is its lane marking, which is void there as in the published maps.
+    tables.push_back(make_id_table("synthia", 22,
+                                   {{3, 0},
+                                    {4, 1},
+                                    {2, 2},
+                                    {21, 3},
+                                    {5, 4},
+                                    {7, 5},
+                                    {15, 6},
+                                    {9, 7},
+                                    {6, 8},
+                                    {1, 10},
+                                    {10, 11},
+                                    {17, 12},
+                                    {8, 13},
+                                    {19, 15},
+                                    {12, 17},
+                                    {11, 18}}));
+    // Mapillary Vistas 1.2 as the field folds it (RobustNet, HRDA): lane markings and manholes are road,
+    // curbs sidewalk, utility poles poles, all riders riders, fronts of signs signs.
+    tables.push_back(make_id_table(
+        "mapillary", 65,
+        {{13, 0},  {24, 0},  {41, 0},  {2, 1},   {15, 1},  {17, 2},  {6, 3},   {3, 4},   {45, 5},
+         {47, 5},  {48, 6},  {50, 7},  {30, 8},  {29, 9},  {27, 10}, {19, 11}, {20, 12}, {21, 12},
+         {22, 12}, {55, 13}, {61, 14}, {54, 15}, {58, 16}, {57, 17}, {52, 18}}));
     tables.push_back(make_id_table(
         "camvid", 11,
         {{0, 10}, {1, 2}, {2, 5}, {3, 0}, {4, 1}, {5, 8}, {6, 7}, {7, 4}, {8, 13}, {9, 11}, {10, 18}}));

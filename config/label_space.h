@@ -32,8 +32,8 @@ const LabelSpace& label_space(std::string_view name);
 std::vector<std::string> label_space_names();
 
 /// How a data set's label files number the classes -> trainIds: "trainids" (already trainIds, Cityscapes
-/// *_labelTrainIds.png), "cityscapes" (also GTAV), "camvid" (the 11 classes of SegNet). Throws Error for
-/// another name.
+/// *_labelTrainIds.png), "cityscapes" (also GTAV), "synthia", "mapillary" (Vistas 1.2), "camvid" (the 11
+/// classes of SegNet). Throws Error for another name.
 const TrainIdTable& id_table(std::string_view name);
 std::vector<std::string> id_table_names();
 

@@ -1,6 +1,6 @@
 // Labelled images: the source domain, the evaluation splits, and the ground truth an oracle answers from. A
-// data set is a text, "kind:argument": camvid:DIR, folder:DIR, streetsim:LOOK?frames=400. Add one: a file
-// beside this and a line in dataset_table.cpp.
+// data set is a text, "kind:argument": cityscapes:DIR?list=FILE, camvid:DIR, streetsim:LOOK?frames=400. Add
+// one: a file beside this (layout.h) and a line in dataset_table.cpp.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -46,7 +46,10 @@ LabelledImage labelled_image(const Dataset& dataset, std::size_t index);
 /// Error: unknown kind, missing folder, no images, an image without a label.
 std::unique_ptr<Dataset> open_dataset(const std::string& spec, const std::string& split);
 
-/// "camvid11" for camvid:..., "cityscapes19" otherwise.
+/// The same where labels may be missing: label() throws Error then.
+std::unique_ptr<Dataset> open_images(const std::string& spec, const std::string& split);
+
+/// "camvid11" for camvid:..., "synthia16" for synthia:..., "cityscapes19" otherwise.
 std::string dataset_label_space(const std::string& spec);
 
 /// "kind: help" of each.

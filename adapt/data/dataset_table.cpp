@@ -1,9 +1,12 @@
+#include "adapt/data/dataset_table.h"
+
 #include <array>
 #include <mutex>
 #include <span>
 
 #include "adapt/data/dataset.h"
-#include "adapt/data/folder_dataset.h"
+#include "adapt/data/file_dataset.h"
+#include "adapt/data/spec_options.h"
 #include "adapt/data/streetsim_dataset.h"
 #include "config/check.h"
 #include "config/name_table.h"
@@ -11,21 +14,29 @@
 namespace driftloop::adapt {
 namespace {
 
+/// Either files on disk or made by `open`.
 struct Kind {
-  std::unique_ptr<Dataset> (*open)(const std::string& argument, const std::string& split);
   std::string_view label_space;
+  const Layout& (*layout)();
+  std::unique_ptr<Dataset> (*open)(const std::string& argument, const std::string& split);
 };
 
-constexpr std::array<config::NameEntry<Kind>, 3> kKinds = {{
-    {"camvid",
-     "camvid:DIR with {train,val}/{images,labels}, the 11 classes of SegNet",
-     {open_camvid, "camvid11"}},
+constexpr std::array<config::NameEntry<Kind>, 9> kKinds = {{
+    {"cityscapes",
+     "cityscapes:DIR with leftImg8bit and gtFine",
+     {"cityscapes19", cityscapes_layout, nullptr}},
+    {"gtav", "gtav:DIR with images and labels", {"cityscapes19", gtav_layout, nullptr}},
+    {"synthia", "synthia:DIR of SYNTHIA-RAND-CITYSCAPES, 16 classes", {"synthia16", synthia_layout, nullptr}},
+    {"acdc", "acdc:DIR with rgb_anon and gt; ?group=night", {"cityscapes19", acdc_layout, nullptr}},
+    {"bdd100k", "bdd100k:DIR, its 10,000 images with labels", {"cityscapes19", bdd100k_layout, nullptr}},
+    {"mapillary", "mapillary:DIR, Vistas 1.2 folded to 19", {"cityscapes19", mapillary_layout, nullptr}},
+    {"camvid", "camvid:DIR, the 11 classes of SegNet", {"camvid11", camvid_layout, nullptr}},
     {"folder",
      "folder:DIR with [SPLIT/]images and [SPLIT/]labels, labels are trainIds",
-     {open_folder, "cityscapes19"}},
+     {"cityscapes19", folder_layout, nullptr}},
     {"streetsim",
      "streetsim:LOOK?frames=N&seed=S&width=W&height=H&stride=T, rendered as asked for",
-     {open_streetsim, "cityscapes19"}},
+     {"cityscapes19", nullptr, open_streetsim}},
 }};
 
 struct Parts {
@@ -79,9 +90,35 @@ class Cached : public Dataset {
 
 }  // namespace
 
+std::vector<FileKind> file_kinds() {
+  std::vector<FileKind> kinds;
+  for (const auto& kind : kKinds)
+    if (kind.make.layout != nullptr) kinds.push_back({kind.name, &kind.make.layout()});
+  return kinds;
+}
+
+FileSpec file_spec(const std::string& spec) {
+  Parts parts = parse(spec);
+  if (parts.kind.make.layout == nullptr)
+    throw Error(spec + " is not made of files: there is nothing to check");
+  std::string root = parse_spec_options(parts.argument).root;
+  return {{parts.kind.name, &parts.kind.make.layout()}, std::move(parts.argument), std::move(root)};
+}
+
 std::unique_ptr<Dataset> open_dataset(const std::string& spec, const std::string& split) {
   const Parts parts = parse(spec);
-  return parts.kind.make.open(parts.argument, split);
+  const Kind& kind = parts.kind.make;
+  if (kind.layout == nullptr) return kind.open(parts.argument, split);
+  auto files = chosen_files(parts.kind.name, kind.layout(), parts.argument, split);
+  require_labels(files);
+  return open_files(std::move(files));
+}
+
+std::unique_ptr<Dataset> open_images(const std::string& spec, const std::string& split) {
+  const Parts parts = parse(spec);
+  const Kind& kind = parts.kind.make;
+  if (kind.layout == nullptr) return kind.open(parts.argument, split);
+  return open_files(chosen_files(parts.kind.name, kind.layout(), parts.argument, split));
 }
 
 LabelledImage labelled_image(const Dataset& dataset, std::size_t index) {

@@ -1,10 +1,10 @@
 #include "adapt/data/streetsim_dataset.h"
 
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <mutex>
 
+#include "adapt/data/spec_options.h"
 #include "adapt/data/streetsim/streetsim.h"
 #include "config/check.h"
 #include "config/name_table.h"
@@ -18,26 +18,12 @@ struct Settings {
   std::int64_t stride = 25;
 };
 
-std::int64_t whole_number(const std::string& key, const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0)
-    throw Error("streetsim: '" + key + "' must be a whole number from 0, not '" + text + "'");
-  return value;
-}
-
 Settings parse(const std::string& argument) {
+  const SpecOptions spec = parse_spec_options(argument);
   Settings settings;
-  const auto question = argument.find('?');
-  settings.scene.look = argument.substr(0, question);
-  std::string rest = question == std::string::npos ? "" : argument.substr(question + 1);
-  while (!rest.empty()) {
-    const auto ampersand = rest.find('&');
-    const std::string pair = rest.substr(0, ampersand);
-    rest = ampersand == std::string::npos ? "" : rest.substr(ampersand + 1);
-    const auto equals = pair.find('=');
-    const std::string key = pair.substr(0, equals);
-    const std::int64_t value = whole_number(key, equals == std::string::npos ? "" : pair.substr(equals + 1));
+  settings.scene.look = spec.root;
+  for (const auto& [key, text] : spec.options) {
+    const std::int64_t value = whole_number("streetsim", key, text);
     if (key == "frames")
       settings.frames = value;
     else if (key == "stride")

@@ -1,15 +1,12 @@
-// `driftloop config`, `data` and `keygen`.
+// `driftloop config` and `keygen`.
 #include <cstdio>
 #include <memory>
 
-#include "adapt/data/streetsim/streetsim.h"
-#include "config/check.h"
 #include "config/durable_file.h"
 #include "config/layers.h"
 #include "daemon/bench/offline_options.h"
 #include "daemon/commands/commands.h"
 #include "daemon/live/daemon_options.h"
-#include "daemon/progress.h"
 #include "uplink/keys.h"
 
 namespace driftloop::daemon {
@@ -44,45 +41,6 @@ Run add_config(CLI::App& app) {
       text = config::to_yaml(options, config::Comments::help);
     }
     std::fputs(text.c_str(), stdout);
-    return 0;
-  };
-}
-
-Run add_data(CLI::App& app) {
-  auto* command = app.add_subcommand("data", "make data");
-  command->require_subcommand(1);
-  auto* drive = command->add_subcommand(
-      "drive", "render a streetsim drive: images/ and labels/ (trainIds), a folder: data set");
-  struct Arguments {
-    adapt::StreetsimOptions scene;
-    std::string out;
-    int frames = 100;
-    int stride = 1;
-  };
-  auto arguments = std::make_shared<Arguments>();
-  std::string looks = "one of:";
-  for (const auto& look : adapt::streetsim_looks()) looks += ' ' + look;
-  drive->add_option("--out", arguments->out, "folder to write")->required();
-  drive->add_option("--look", arguments->scene.look, looks)->capture_default_str();
-  drive->add_option("--frames", arguments->frames, "how many")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
-  drive->add_option("--stride", arguments->stride, "drive frames between two of them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100'000));
-  drive->add_option("--seed", arguments->scene.seed, "of the town")->capture_default_str();
-  drive->add_option("--width", arguments->scene.width, "px")->capture_default_str();
-  drive->add_option("--height", arguments->scene.height, "px")->capture_default_str();
-  return [arguments] {
-    ProgressLine line;
-    adapt::WriteDriveOptions options;
-    options.count = arguments->frames;
-    options.stride = arguments->stride;
-    options.progress = [&](std::int64_t done, std::int64_t total) {
-      line.show(static_cast<double>(done) / static_cast<double>(total), "rendering");
-    };
-    adapt::write_drive(adapt::Streetsim(arguments->scene), arguments->out, options);
-    line.finish(std::to_string(arguments->frames) + " frames in " + arguments->out);
     return 0;
   };
 }

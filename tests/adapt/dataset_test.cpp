@@ -10,10 +10,12 @@
 #include "adapt/data/frame_pool.h"
 #include "adapt/data/image_file.h"
 #include "config/check.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temp_folder.h"
 
 namespace driftloop::adapt {
 namespace {
+using test::error_of;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
@@ -30,14 +32,6 @@ class FolderTest : public testing::Test {
                 cv::Mat(40, 50, CV_8UC3, cv::Scalar(1, 2, 3)));
     cv::imwrite((folder_ / ("train/labels/" + name + ".png")).string(),
                 cv::Mat(40, 50, CV_8UC1, cv::Scalar(id)));
-  }
-  std::string error_of(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
   }
   std::string spec() const { return "camvid:" + folder_.path().string(); }
   test::TempFolder folder_;

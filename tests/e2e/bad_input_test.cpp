@@ -109,7 +109,26 @@ TEST_F(BadInput, EmptyFolder) {
   fs::create_directories(folder_ / "empty" / "val" / "labels");
   refused({kDriftloop, "eval", "--weights", weights(), "--data", "camvid:" + (folder_ / "empty").string(),
            "--split", "val"},
-          {"no images", (folder_ / "empty" / "val" / "images").string()});
+          {"no images of 'val' in " + (folder_ / "empty").string(), "{train,val}/{images,labels}"});
+}
+
+TEST_F(BadInput, ADataSetIsCheckedAsAWhole) {
+  const Outcome good = run({kDriftloop, "data", "check", data()}, folder_ / "good");
+  EXPECT_EQ(good.status, 0) << good.all();
+  EXPECT_THAT(good.out, HasSubstr("3 images, 3 of 96x64"));
+  EXPECT_THAT(good.out, HasSubstr("nothing wrong"));
+  fs::remove(label(0));
+  cv::imwrite(label(1).string(), cv::Mat(64, 96, CV_8UC1, cv::Scalar(77)));
+  fs::resize_file(image(2), fs::file_size(image(2)) - 200);
+  const Outcome bad = run({kDriftloop, "data", "check", data(), "--decode"}, folder_ / "bad");
+  EXPECT_EQ(bad.status, 1) << bad.all();
+  for (const auto& words :
+       {std::string("3 problems"), image(0).string() + " has no label",
+        label(1).string() + " holds the value 77", image(2).string() + " is not a whole JPEG"})
+    EXPECT_THAT(bad.out, HasSubstr(words));
+  refused({kDriftloop, "data", "check", folder_.path().string()},
+          {folder_.path().string(), "none of the data sets"});
+  refused({kDriftloop, "data", "check", "streetsim:game"}, {"streetsim:game is not made of files"});
 }
 
 TEST_F(BadInput, ImageWithoutLabel) {
@@ -163,7 +182,7 @@ TEST_F(BadInput, RunFolderOfAnotherCommand) {
 
 TEST_F(BadInput, CorruptLabel) {
   fs::resize_file(label(1), 100);
-  eval_refused(data(), {label(1).string(), "not a readable label image"});
+  eval_refused(data(), {label(1).string(), "not a readable label image", "ends too early"});
 }
 
 TEST_F(BadInput, UnknownDataSetKind) {
