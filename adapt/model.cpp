@@ -79,18 +79,14 @@ cv::Mat Model::label(const cv::Mat& image_rgb) const {
   return needing_memory("label a frame", net_->device(), [&] { return net_->label(image_rgb); });
 }
 
-FrameView Model::view(const cv::Mat& image_rgb) const {
-  return needing_memory("look at a frame", net_->device(), [&] {
-    const auto maps =
-        pixel_maps(net_->predict(image_rgb, Want::probabilities), Map::predicted | Map::confidence);
-    const auto dense = maps.confidence_hw.to(torch::kFloat32).cpu().contiguous();
-    return FrameView{net_->folded(maps.class_hw),
-                     cv::Mat(image_rgb.size(), CV_32FC1, dense.data_ptr()).clone()};
-  });
+FrameView Model::view(const cv::Mat& image_rgb, const EvalOptions& options) const {
+  return needing_memory("look at a frame", net_->device(),
+                        [&] { return view_frame(*net_, image_rgb, options); });
 }
 
-Evaluation Model::evaluate(const Dataset& dataset, std::stop_token stop) const {
-  return needing_memory("evaluate", net_->device(), [&] { return adapt::evaluate(*net_, dataset, stop); });
+Evaluation Model::evaluate(const Dataset& dataset, const EvalOptions& options, std::stop_token stop) const {
+  return needing_memory("evaluate", net_->device(),
+                        [&] { return adapt::evaluate(*net_, dataset, options, stop); });
 }
 
 std::vector<float> Model::describe(const cv::Mat& image_rgb) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "adapt/data/dataset.h"
+#include "adapt/eval/options.h"
 #include "adapt/model/onnx_options.h"
 #include "adapt/model/options.h"
 
@@ -21,6 +22,11 @@ struct Evaluation {
   double miou = 0;  // 0..1, over the scored classes that occur; NaN when none does
   std::vector<std::pair<std::string, double>>
       class_iou;  // scored classes in order; NaN where a class does not occur
+  std::vector<std::pair<std::string, double>> space_miou;  // of a net of all 19 classes, in each label space
+  double pixel_accuracy = 0;                               // 0..1
+  double boundary_miou = 0;                                // 0..1, eval/boundary.h
+  std::vector<std::pair<std::string, double>> class_boundary_iou;
+  double calibration_error = 0;  // 0..1, eval/calibration.h
   std::int64_t images = 0;
   double seconds = 0;  // that the net took for all of them, from a decoded image to its labels
 };
@@ -59,10 +65,9 @@ class Model {
   /// 8UC1 trainIds: the most likely class, folded into the label space (a truck is a car where trucks are
   /// not scored).
   cv::Mat label(const cv::Mat& image_rgb) const;
-  FrameView view(const cv::Mat& image_rgb) const;
-  /// Counts every labelled pixel of the data set, whole images at the working size. Stopped, what it has
-  /// counted.
-  Evaluation evaluate(const Dataset& dataset, std::stop_token stop) const;
+  FrameView view(const cv::Mat& image_rgb, const EvalOptions& options = {}) const;
+  /// Counts every labelled pixel of the data set. Stopped, what it has counted.
+  Evaluation evaluate(const Dataset& dataset, const EvalOptions& options, std::stop_token stop) const;
   /// A whole frame: the mean of its unit features (as `cover` uses them), unit length, D long. One forward
   /// pass. Two frames are compared by their dot product, and only within one feature space.
   std::vector<float> describe(const cv::Mat& image_rgb) const;

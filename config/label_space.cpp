@@ -198,6 +198,14 @@ cv::Mat map_labels(const cv::Mat& ids_hw, const TrainIdTable& table) {
   return mapped;
 }
 
+cv::Mat published_ids(const cv::Mat& train_ids_hw) {
+  TrainIdTable ids{};
+  const TrainIdTable& train_ids = id_table("cityscapes");
+  for (std::size_t id = 0; id < train_ids.size(); ++id)
+    if (train_ids[id] != kIgnore) ids[train_ids[id]] = static_cast<std::uint8_t>(id);
+  return map_labels(train_ids_hw, ids);
+}
+
 cv::Mat colourise_rgb(const cv::Mat& train_ids_hw) {
   DL_CHECK(train_ids_hw.type() == CV_8UC1, train_ids_hw.type());
   cv::Mat picture(train_ids_hw.size(), CV_8UC3, cv::Scalar::all(0));

@@ -44,6 +44,9 @@ std::vector<int> unknown_ids(const cv::Mat& ids_hw, std::string_view table_name)
 /// Maps an 8-bit one-channel id image through `table`; ids that the table does not list become kIgnore.
 cv::Mat map_labels(const cv::Mat& ids_hw, const TrainIdTable& table);
 
+/// trainIds as the label ids of Cityscapes, which its evaluation server takes; kIgnore becomes 0, unlabelled.
+cv::Mat published_ids(const cv::Mat& train_ids_hw);
+
 /// The picture of a trainId map: RGB, ignored pixels black. Values >= 19 other than 255 throw CheckError.
 cv::Mat colourise_rgb(const cv::Mat& train_ids_hw);
 

@@ -38,6 +38,20 @@ void Confusion::add(const Confusion& other) {
   for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
 }
 
+Confusion Confusion::renamed(const config::TrainIdTable& labels,
+                             const config::TrainIdTable& predictions) const {
+  Confusion result(classes_);
+  for (int l = 0; l < classes_; ++l)
+    for (int p = 0; p < classes_; ++p) {
+      const int label = labels[static_cast<std::size_t>(l)],
+                prediction = predictions[static_cast<std::size_t>(p)];
+      if (label == config::kIgnore || prediction == config::kIgnore) continue;
+      DL_CHECK(label < classes_ && prediction < classes_, label, prediction);
+      result.counts_[static_cast<std::size_t>(label * classes_ + prediction)] += count(l, p);
+    }
+  return result;
+}
+
 std::int64_t Confusion::count(int label, int prediction) const {
   DL_CHECK(label >= 0 && label < classes_ && prediction >= 0 && prediction < classes_, label, prediction);
   return counts_[static_cast<std::size_t>(label * classes_ + prediction)];

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "config/label_space.h"
+
 namespace driftloop::adapt {
 
 class Confusion {
@@ -17,6 +19,9 @@ class Confusion {
   void add(const at::Tensor& prediction, const at::Tensor& label);
   /// Adds the counts of another matrix of the same size (another worker's share).
   void add(const Confusion& other);
+
+  /// The counts with labels and predictions renamed; those that become config::kIgnore are left out.
+  Confusion renamed(const config::TrainIdTable& labels, const config::TrainIdTable& predictions) const;
 
   int classes() const { return classes_; }
   std::int64_t count(int label, int prediction) const;

@@ -3,39 +3,80 @@
 #include <chrono>
 #include <opencv2/core.hpp>
 
+#include "adapt/acquisition/pixel_maps.h"
+#include "adapt/eval/boundary.h"
+#include "adapt/eval/calibration.h"
 #include "adapt/eval/confusion.h"
+#include "adapt/eval/views.h"
 #include "config/check.h"
 #include "config/label_space.h"
 
 namespace driftloop::adapt {
 namespace {
 
-torch::Tensor as_tensor(const cv::Mat& label) {
-  return torch::from_blob(label.data, {label.rows, label.cols}, torch::kUInt8).to(torch::kInt64);
+torch::Tensor as_tensor(const cv::Mat& map) {
+  return torch::from_blob(map.data, {map.rows, map.cols}, torch::kUInt8).to(torch::kInt64);
 }
 
-void count(Confusion& confusion, const cv::Mat& prediction, const cv::Mat& label) {
-  confusion.add(as_tensor(prediction), as_tensor(label.isContinuous() ? label : label.clone()));
+/// What folds predictions: a class that the space does not know stays what it is, and is wrong.
+config::TrainIdTable prediction_fold(const config::LabelSpace& space) {
+  config::TrainIdTable fold = space.fold;
+  for (std::size_t id = 0; id < config::kClasses; ++id)
+    if (fold[id] == config::kIgnore) fold[id] = static_cast<std::uint8_t>(id);
+  return fold;
+}
+
+Confusion in_space(const Confusion& counts, const config::LabelSpace& space) {
+  return counts.renamed(space.fold, prediction_fold(space));
 }
 
 }  // namespace
 
-Evaluation evaluate(const PlacedNet& net, const Dataset& dataset, std::stop_token stop) {
+FrameView view_frame(const PlacedNet& net, const cv::Mat& image_rgb, const EvalOptions& options) {
+  Prediction prediction;
+  if (options.plain())
+    prediction = net.predict(image_rgb, Want::probabilities);
+  else
+    prediction.prob_chw = probabilities_of_views(net, image_rgb, options);
+  const auto maps = pixel_maps(prediction, Map::predicted | Map::confidence);
+  const auto confidence = maps.confidence_hw.to(torch::kFloat32).cpu().contiguous();
+  return {net.folded(maps.class_hw), cv::Mat(image_rgb.size(), CV_32FC1, confidence.data_ptr()).clone()};
+}
+
+Evaluation evaluate(const PlacedNet& net, const Dataset& dataset, const EvalOptions& options,
+                    std::stop_token stop) {
   using Clock = std::chrono::steady_clock;
   const auto& space = config::label_space(net.spec().label_space);
-  Confusion confusion(config::kClasses);
+  Confusion confusion(config::kClasses);  // of labels as they are
+  BoundaryIou boundary(config::kClasses);
+  Calibration calibration;
   Evaluation evaluation;
   for (; evaluation.images < static_cast<std::int64_t>(dataset.size()) && !stop.stop_requested();
        ++evaluation.images) {
     const auto [image, label] = labelled_image(dataset, static_cast<std::size_t>(evaluation.images));
     const auto start = Clock::now();
-    const cv::Mat seen = net.label(image);
+    const FrameView seen = view_frame(net, image, options);
     evaluation.seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    count(confusion, seen, config::map_labels(label, space.fold));
+    confusion.add(as_tensor(seen.label), as_tensor(label.isContinuous() ? label : label.clone()));
+    const cv::Mat folded = config::map_labels(label, space.fold);
+    boundary.add(seen.label, folded);
+    calibration.add(seen.confidence, seen.label, folded);
   }
-  evaluation.miou = confusion.miou(space.scored);
-  for (int id : space.scored)
-    evaluation.class_iou.emplace_back(config::class_names()[static_cast<std::size_t>(id)], confusion.iou(id));
+  const Confusion own = in_space(confusion, space);
+  evaluation.miou = own.miou(space.scored);
+  evaluation.pixel_accuracy = own.pixel_accuracy();
+  evaluation.boundary_miou = boundary.miou(space.scored);
+  evaluation.calibration_error = calibration.error();
+  for (const int id : space.scored) {
+    const auto& name = config::class_names()[static_cast<std::size_t>(id)];
+    evaluation.class_iou.emplace_back(name, own.iou(id));
+    evaluation.class_boundary_iou.emplace_back(name, boundary.iou(id));
+  }
+  if (space.scored.size() == config::kClasses)  // nothing is folded yet: any part can be scored
+    for (const auto& name : config::label_space_names()) {
+      const auto& part = config::label_space(name);
+      evaluation.space_miou.emplace_back(name, in_space(confusion, part).miou(part.scored));
+    }
   return evaluation;
 }
 

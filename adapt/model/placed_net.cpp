@@ -49,8 +49,12 @@ const std::string& PlacedNet::digest() const {
 
 NetOutput PlacedNet::run(const cv::Mat& image_rgb, Outputs outputs) const {
   DL_CHECK(!image_rgb.empty());
+  return run_as_it_is(to_working_size(spec_.work_long_side_px, image_rgb), outputs);
+}
+
+NetOutput PlacedNet::run_as_it_is(const cv::Mat& seen_rgb, Outputs outputs) const {
   net_->eval();
-  const auto image = images_to_tensor({to_working_size(spec_.work_long_side_px, image_rgb)}).to(device_);
+  const auto image = images_to_tensor({seen_rgb}).to(device_);
   return net_->run(net_->normalised(image), outputs);
 }
 
@@ -58,6 +62,15 @@ at::Tensor PlacedNet::logits(const cv::Mat& image_rgb) const {
   torch::NoGradGuard no_grad;
   const auto output = run(image_rgb, Outputs::main);
   return upsample(output.logits_nchw, image_rgb.rows, image_rgb.cols, output.corners).squeeze(0);
+}
+
+at::Tensor PlacedNet::logits_as_it_is(const cv::Mat& seen_rgb) const {
+  torch::NoGradGuard no_grad;
+  return enlarged(run_as_it_is(seen_rgb, Outputs::main).logits_nchw.squeeze(0), seen_rgb.size());
+}
+
+at::Tensor PlacedNet::enlarged(const at::Tensor& logits_chw, cv::Size frame_px) const {
+  return upsample(logits_chw.unsqueeze(0), frame_px.height, frame_px.width, net_->corners()).squeeze(0);
 }
 
 Prediction PlacedNet::predict(const cv::Mat& image_rgb, Want want) const {

@@ -31,6 +31,10 @@ class PlacedNet {
 
   /// Class logits (C, H, W) at the frame's full size, on the net's device.
   at::Tensor logits(const cv::Mat& image_rgb) const;
+  /// The same of an image that is not resized first, at its size.
+  at::Tensor logits_as_it_is(const cv::Mat& seen_rgb) const;
+  /// Logits (C, h, w) of a frame at the frame's size.
+  at::Tensor enlarged(const at::Tensor& logits_chw, cv::Size frame_px) const;
   /// Logits with the frame's size and, when wanted, features at stride 8 of the working size.
   Prediction predict(const cv::Mat& image_rgb, Want want) const;
   /// (D), float, on the CPU, unit length: the mean over the frame of its features, each cell's
@@ -42,6 +46,7 @@ class PlacedNet {
 
  private:
   NetOutput run(const cv::Mat& image_rgb, Outputs outputs) const;
+  NetOutput run_as_it_is(const cv::Mat& seen_rgb, Outputs outputs) const;
 
   ModelSpec spec_;
   torch::Device device_;

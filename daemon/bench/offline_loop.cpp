@@ -145,11 +145,11 @@ Round run_round(adapt::Engine& engine, const RoundPlan& plan, int number, const 
 }
 
 /// `round` with the scores of what the arm would publish now, which is written into its folder.
-void score_round(const adapt::Engine& engine, const adapt::Dataset& eval, std::stop_token stop, Round round,
-                 JudgedArm& arm) {
+void score_round(const adapt::Engine& engine, const adapt::Dataset& eval, const adapt::EvalOptions& options,
+                 std::stop_token stop, Round round, JudgedArm& arm) {
   StageClock clock(round.seconds);
   const adapt::Model model = arm.model(engine);
-  fill_scores(clock.time("evaluate", [&] { return model.evaluate(eval, stop); }), round);
+  fill_scores(clock.time("evaluate", [&] { return model.evaluate(eval, options, stop); }), round);
   if (stop.stop_requested()) return;
   model.save(arm.folder / arm.found.weights);
   arm.found.rounds.push_back(std::move(round));
@@ -165,6 +165,9 @@ Report part_of(const RunOptions& options, std::uint64_t seed, const Arm& arm) {
 
 void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
   round.miou = evaluation.miou;
+  for (const auto& [name, miou] : evaluation.space_miou) round.space_miou[name] = miou;
+  round.boundary_miou = evaluation.boundary_miou;
+  round.calibration_error = evaluation.calibration_error;
   for (const auto& [name, iou] : evaluation.class_iou) round.per_class_iou[name] = iou;
   if (evaluation.images > 0)
     round.frame_ms = 1e3 * evaluation.seconds / static_cast<double>(evaluation.images);
@@ -220,13 +223,13 @@ bool run_training(const RunOptions& options, std::uint64_t seed, const std::vect
     }
   } else {
     engine.load_weights(out / kSourceWeights);
-    for (auto& arm : judged) score_round(engine, *eval, stop, {}, arm);
+    for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, {}, arm);
     progress(units.evaluate, units.total);
   }
   while (round_at(own.rounds, static_cast<int>(done) + 1) != nullptr) {
     const int number = static_cast<int>(done) + 1;
     const Round round = run_round(engine, own.rounds, number, oracle, stop, progress, units);
-    for (auto& arm : judged) score_round(engine, *eval, stop, round, arm);
+    for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, round, arm);
     if (stop.stop_requested()) return false;
     progress(units.before(number + 1), units.total);
     for (const auto& arm : judged) write_part(part_of(options, seed, arm.found), arm.folder);

@@ -34,6 +34,7 @@ void describe(config::Fields& f, RunOptions& o) {
   f.field("arms", o.arms,
           "the ways of running the loop that are compared; driftloop bench --help lists them");
   f.field("jobs", o.jobs, {1, 256}, "arms run side by side, as processes");
+  f.section("evaluation", o.evaluation, "how the arms are scored");
   f.section("engine", o.engine, "settings of the learner");
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "adapt/eval/options.h"
 #include "adapt/options.h"
 #include "config/fields.h"
 #include "config/layers.h"
@@ -27,6 +28,7 @@ struct RunOptions {
   RoundPlan rounds = {{.times = 3, .steps = 120, .budget = {.share = 0.0025}}};
   std::vector<std::string> arms = {"source_only", "self_training", "random", "cover", "full"};
   int jobs = 2;
+  adapt::EvalOptions evaluation;
   adapt::EngineOptions engine;
 };
 void describe(config::Fields& f, RunOptions& o);

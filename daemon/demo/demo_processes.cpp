@@ -152,7 +152,9 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
       adapt::open_dataset(s.options.eval, s.options.eval_split);
   const auto rounds = static_cast<int>(rounds_of(s.options.rounds).value());
   const auto score = [&](const fs::path& weights, Round& round) {
-    fill_scores(adapt::Model::open(weights, adapt::runs_on(s.options.engine)).evaluate(*eval, stop), round);
+    fill_scores(adapt::Model::open(weights, adapt::runs_on(s.options.engine))
+                    .evaluate(*eval, s.options.evaluation, stop),
+                round);
     scored(round.round + 1, rounds + 1);
   };
   Arm arm = empty_arm(own_arm(s.options));

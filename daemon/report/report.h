@@ -20,6 +20,9 @@ struct Round {
   int round = 0;                                           // 0 = before anything was learned on the target
   double miou = std::numeric_limits<double>::quiet_NaN();  // 0..1; NaN = not measured
   std::map<std::string, double> per_class_iou;             // by class name, 0..1; NaN = class absent
+  std::map<std::string, double> space_miou;  // by label space, 0..1; where the net's own has all 19 classes
+  double boundary_miou = std::numeric_limits<double>::quiet_NaN();      // 0..1; NaN = not measured
+  double calibration_error = std::numeric_limits<double>::quiet_NaN();  // 0..1
   std::int64_t labelled_pixels = 0;
   std::int64_t regions = 0;
   std::int64_t frames = 0;  // that hold a labelled region

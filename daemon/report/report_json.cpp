@@ -52,6 +52,11 @@ json round_json(const Round& round, const std::string& arm) {
               {"bytes_sent", round.bytes_sent},
               {"steps", round.steps},
               {"seconds", map_json(round.seconds)}};
+  if (!round.space_miou.empty()) out["space_miou"] = map_json(round.space_miou);
+  if (std::isfinite(round.boundary_miou))
+    out["boundary_miou"] = share(round.boundary_miou, arm, "boundary_miou");
+  if (std::isfinite(round.calibration_error))
+    out["calibration_error"] = share(round.calibration_error, arm, "calibration_error");
   if (round.memory_bytes > 0) out["memory_bytes"] = round.memory_bytes;
   if (round.frame_ms > 0) out["frame_ms"] = number(round.frame_ms);
   if (round.guard != Guard::none) out["guard"] = guard_word(round.guard);
@@ -94,6 +99,7 @@ class Place {
     if (!value_.contains(key)) throw Error("report.json: " + where_ + "." + key + " is missing");
     return {value_.at(key), where_ + "." + key};
   }
+  bool has(const std::string& key) const { return value_.contains(key); }
   std::vector<Place> items() const {
     require(value_.is_array(), "a list");
     std::vector<Place> out;
@@ -185,6 +191,9 @@ Round read_round(const Place& place) {
   round.bytes_sent = place.at("bytes_sent").count();
   round.steps = place.at("steps").count();
   round.seconds = place.at("seconds").reals(kAnySeconds);
+  if (place.has("space_miou")) round.space_miou = place.at("space_miou").reals(1.0);
+  if (place.has("boundary_miou")) round.boundary_miou = place.at("boundary_miou").real(1.0);
+  if (place.has("calibration_error")) round.calibration_error = place.at("calibration_error").real(1.0);
   round.memory_bytes = place.count("memory_bytes");
   round.frame_ms = place.real("frame_ms", kAnySeconds);
   round.guard = read_guard(place);

@@ -38,7 +38,8 @@ TEST_F(EngineTest, AWorseCandidateIsRolledBack) {
   const auto judged = victim.judge();
   EXPECT_EQ(judged.verdict, Verdict::rolled_back) << judged.live_score << ' ' << judged.candidate_score;
   EXPECT_TRUE(weights_of(victim) == good) << "the live model changed";
-  EXPECT_DOUBLE_EQ(victim.candidate().evaluate(*target_, {}).miou, victim.live().evaluate(*target_, {}).miou);
+  EXPECT_DOUBLE_EQ(victim.candidate().evaluate(*target_, {}, {}).miou,
+                   victim.live().evaluate(*target_, {}, {}).miou);
 }
 
 TEST_F(EngineTest, AsksWithinTheBudgetNeverTwiceAndHoldsTheGuardOut) {

@@ -263,7 +263,7 @@ TEST_F(MemoryFaultTest, AMinuteWithoutAnyMemoryIsWaitedFor) {
     EXPECT_THROW(ask(engine), OutOfMemory);
     EXPECT_THROW(engine.judge(), OutOfMemory);
     EXPECT_THROW(engine.live().view(image), OutOfMemory);
-    EXPECT_THROW(engine.live().evaluate(*target_, {}), OutOfMemory);
+    EXPECT_THROW(engine.live().evaluate(*target_, {}, {}), OutOfMemory);
     EXPECT_THROW(engine.save(folder_ / "refused"), OutOfMemory);
     EXPECT_THROW(engine.save_memory(folder_ / "refused"), OutOfMemory);
     EXPECT_THROW(Engine(options, source_, *pool_, 5), OutOfMemory);

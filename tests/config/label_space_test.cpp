@@ -74,6 +74,14 @@ TEST(LabelSpaceTest, IdsAreThePublishedOnes) {
   }
 }
 
+TEST(LabelSpaceTest, PublishedIdsComeBackAsTheTrainIds) {
+  const cv::Mat train_ids = (cv::Mat_<std::uint8_t>(1, 4) << 0, 13, 18, 255);
+  const cv::Mat ids = published_ids(train_ids);
+  EXPECT_EQ(ids.at<std::uint8_t>(0, 1), 26);
+  EXPECT_EQ(ids.at<std::uint8_t>(0, 3), 0);
+  EXPECT_EQ(cv::countNonZero(map_labels(ids, id_table("cityscapes")) != train_ids), 0);
+}
+
 TEST(LabelSpaceTest, MapillarysClassesAreFoldedByName) {
   // The 66 names of version 1.2 in the order of their ids.
   const std::vector<std::string> names = {"Bird",

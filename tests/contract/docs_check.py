@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROGRAMS = ("driftloop", "driftloopd", "driftloop-station")
 TOP = ("adapt", "capture", "cmake", "config", "daemon", "docs", "scripts", "station", "systemd", "tests", "uplink", ".ci")
-SECTIONS = ("camera", "gate", "store", "link", "engine", "loop", "labels")
+SECTIONS = ("camera", "gate", "store", "link", "engine", "evaluation", "loop", "labels")
 HIDDEN = {"driftloop": {"arm"}}  # bench and demo call it themselves
 
 

@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <fstream>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
 
 #include "config/durable_file.h"
 #include "tests/e2e/programs.h"
@@ -185,6 +187,43 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
     EXPECT_EQ(scores.at("per_class_iou").size(), 19u);
     EXPECT_EQ(scores.at("images"), 4);
   }
+}
+
+TEST_F(Bench, AModelIsScoredInWindowsAndItsPredictionsAreWritten) {
+  const Outcome made = run(command("made", "source_only"), folder_ / "made_run");
+  ASSERT_EQ(made.status, 0) << made.all();
+  const std::string weights = (folder_ / "made" / "arms" / "source_only" / "model.safetensors").string();
+  const auto eval = [&](std::vector<std::string> more) {
+    std::vector<std::string> all{kDriftloop, "eval",   "--weights",
+                                 weights,    "--data", "streetsim:street?frames=4&width=192&height=128"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all, folder_ / "eval");
+  };
+  const std::string json = (folder_ / "eval.json").string();
+  const Outcome views = eval({"--json", json, "--window", "48", "--multi-scale", "--flip"});
+  ASSERT_EQ(views.status, 0) << views.all();
+  const auto scores = read_json(json);
+  for (const char* share : {"miou", "boundary_miou", "pixel_accuracy", "calibration_error"}) {
+    EXPECT_GE(scores.at(share).get<double>(), 0) << share;
+    EXPECT_LE(scores.at(share).get<double>(), 1) << share;
+  }
+  EXPECT_EQ(scores.at("space_miou").size(), 4u);
+  EXPECT_DOUBLE_EQ(scores.at("space_miou").at("cityscapes19").get<double>(), scores.at("miou").get<double>());
+  EXPECT_THAT(eval({"--window", "20"}).err, testing::HasSubstr("too small for a net"));
+
+  const Outcome predicted = eval({"--predictions", (folder_ / "predictions").string()});
+  ASSERT_EQ(predicted.status, 0) << predicted.all();
+  int files = 0;
+  for (const auto& file : fs::directory_iterator(folder_ / "predictions")) {
+    const cv::Mat ids = cv::imread(file.path().string(), cv::IMREAD_UNCHANGED);
+    ASSERT_EQ(ids.type(), CV_8UC1) << file.path();
+    double least = 0, most = 0;
+    cv::minMaxLoc(ids, &least, &most);
+    EXPECT_GE(least, 7);  // the label id of road, the least of the 19
+    EXPECT_LE(most, 33);
+    ++files;
+  }
+  EXPECT_EQ(files, 4);
 }
 
 TEST_F(Bench, AnArmThatSharesATrainingComesToWhatItComesToAlone) {

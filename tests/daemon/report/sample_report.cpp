@@ -27,6 +27,9 @@ Round sample_round(int number, double miou, std::int64_t regions) {
         std::clamp(miou + spread, 0.0, 1.0);
   }
   round.per_class_iou["train"] = std::numeric_limits<double>::quiet_NaN();
+  round.space_miou = {{"cityscapes19", miou}, {"synthia16", miou / 2}};
+  round.boundary_miou = miou / 3;
+  round.calibration_error = 0.125;
   round.regions = regions;
   round.frames = regions / 9;
   round.labelled_pixels = regions * 64;
