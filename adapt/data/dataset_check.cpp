@@ -41,6 +41,8 @@ FileCheck check_file(const LabelledFile& file, bool decode) {
       for (int x = 0; x < label.cols; ++x) ++found.pixels[label.at<std::uint8_t>(y, x)];
   } catch (const Error& error) {
     found.problem = error.what();
+  } catch (const std::exception& error) {  // of a library, in a thread of ours
+    found.problem = file.image.string() + " with " + file.label.string() + ": " + error.what();
   }
   return found;
 }
