@@ -9,7 +9,7 @@ usage: scripts/demo.sh [arguments of 'driftloop demo']
 
 Installs what is missing (scripts/setup.sh), builds, and runs 'driftloop demo' with the arguments given: --out DIR (default: out/demo in the
 repository), --seed N, --target camvid:DIR, --minutes M. All of them: build/release/driftloop demo --help
-The first time takes about 5 minutes of set-up and 10 to 20 of compiling on 2 cores, later times seconds; the demo itself about 8 (slower machines more: it says how long), on CamVid up to 30.
+The first time takes about 5 minutes of set-up and 10 to 20 of compiling on 2 cores, later times seconds; the demo itself about 8 (slower machines more: it says how long), on CamVid 15.
 Environment: DRIFTLOOP_VARIANT=cpu|cuda and the others of scripts/setup.sh --help
 END
   exit 0
@@ -35,7 +35,7 @@ fi
 build=$root/build/release
 step "Configure build/release" configure "$build" release
 step "Build the three programs (the first time 10 to 20 minutes on 2 cores)" build_all "$build" --target driftloop driftloopd driftloop-station
-say "==> driftloop demo ${arguments[*]} (on 2 cores without a GPU about 8 minutes, on CamVid up to 30)"
+say "==> driftloop demo ${arguments[*]} (on 2 cores without a GPU about 8 minutes, on CamVid 15)"
 start=$SECONDS
 "$build/driftloop" demo "${arguments[@]}" || die "the demo failed after $((SECONDS - start)) s (the cause is above; logs of its processes are in $out)"
 say "    done in $((SECONDS - start)) s"
