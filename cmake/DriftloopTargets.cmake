@@ -16,6 +16,14 @@ function(driftloop_target target)
   endif()
 endfunction()
 
+# What waits for disks, sockets and people rather than for the processor, and the tests: -O1 takes the compiler two thirds of the time
+# of -O3. A build that asks for no optimisation at all keeps that.
+function(driftloop_lightly_optimised target)
+  if(NOT CMAKE_CXX_FLAGS_RELEASE MATCHES "-O0")
+    target_compile_options(${target} PRIVATE $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>)
+  endif()
+endfunction()
+
 # driftloop_room(<room> SOURCES ... [LINKS ...] [PRIVATE_LINKS ...]): the library driftloop::<room>.
 # LINKS are what its headers show, PRIVATE_LINKS what only its sources use.
 function(driftloop_room room)
@@ -32,6 +40,7 @@ function(driftloop_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LINKS;ENV" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   driftloop_target(${name})
+  driftloop_lightly_optimised(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} driftloop_test_support GTest::gmock)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(ARG_LINKS MATCHES "driftloop::(torch|adapt|daemon|live)")
@@ -39,6 +48,8 @@ function(driftloop_test name)
   endif()
   if("driftloop::torch" IN_LIST ARG_LINKS)
     target_precompile_headers(${name} REUSE_FROM driftloop_test_torch)
+  else()
+    target_precompile_headers(${name} REUSE_FROM driftloop_test_support)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
