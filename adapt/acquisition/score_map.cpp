@@ -10,7 +10,7 @@ cv::Mat score_map(const Model& model, const config::Chosen& strategy, int region
                   const cv::Mat& image_rgb) {
   const PlacedNet& net = *model.placed();
   return needing_memory("score a frame", net.device(), [&] {
-    const auto prediction = net.predict(image_rgb, Want::probabilities);
+    const auto prediction = net.predict(image_rgb, Want::probabilities_and_features);
     const auto score = make_strategy(strategy)->score_map(prediction, region_px);
     if (!score) return cv::Mat();
     const auto dense = score->to(at::kFloat).cpu().contiguous();
