@@ -155,9 +155,8 @@ TrainReport Engine::train(const TrainRequest& request) {
     ++report.steps;
     for (std::size_t term = 0; term < report.losses.size(); ++term)
       report.losses[term].second += losses->terms[term];
-    if (request.progress && !s.with_memory([&] {
-          request.progress({report.steps, request.steps, losses->total});
-        }))
+    if (request.progress &&
+        !s.with_memory([&] { request.progress({report.steps, request.steps, losses->total}); }))
       ++report.memory_failures;
   }
   for (auto& [name, mean] : report.losses) mean /= std::max(1, report.steps);
@@ -182,8 +181,11 @@ std::string TrainReport::loss_text() const {
 }
 
 Budget Engine::budget(const BudgetOptions& options, const std::optional<double>& bytes_per_region) const {
+  const LabelTotals so_far = labels();
+  const std::int64_t regions = so_far.regions - so_far.images;
+  const double clicks = regions > 0 ? static_cast<double>(so_far.clicks) / static_cast<double>(regions) : 1;
   return budget_of(options, size_of(round_frames(impl_->round())), impl_->options.acquisition.region_px,
-                   bytes_per_region);
+                   {.bytes = bytes_per_region, .clicks = clicks});
 }
 
 ProposeReport Engine::propose(const ProposeRequest& request) {
@@ -301,7 +303,7 @@ std::int64_t Engine::step() const {
 LabelTotals Engine::labels() const {
   const auto& totals = impl_->labels.totals();
   return {totals.pixels[0], totals.pixels[1], totals.answered, static_cast<std::int64_t>(totals.asked),
-          totals.frames};
+          totals.frames,    totals.clicks,    totals.images,   totals.image_pixels};
 }
 std::vector<Region> Engine::asked() const {
   std::vector<Region> regions;

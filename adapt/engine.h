@@ -86,6 +86,9 @@ struct LabelTotals {
   std::int64_t regions = 0;        // answered
   std::int64_t asked_regions = 0;  // answered or not
   std::int64_t asked_frames = 0;
+  std::int64_t clicks = 0;        // clicks_of() the answers, but for whole images
+  std::int64_t images = 0;        // answered whole
+  std::int64_t image_pixels = 0;  // labelled in those
 };
 
 /// How the teacher follows after weights were loaded: at the full decay, because they have learnt already, or
@@ -124,7 +127,8 @@ class Engine {
   /// The regions alone, without a scratch folder.
   std::vector<Region> propose(const config::Chosen& strategy, const Budget& budget,
                               std::stop_token stop = {});
-  /// What a round may ask for by these options, over the frames that it would look at now; as budget_of().
+  /// What a round may ask for by these options, over the frames that it would look at now; as budget_of(),
+  /// with the clicks that a region has taken so far.
   Budget budget(const BudgetOptions& options, const std::optional<double>& bytes_per_region = {}) const;
   /// Takes returned labels; a region merged before changes nothing. Throws Error for a label outside the
   /// label space.

@@ -23,4 +23,9 @@ struct RegionLabel {
   std::uint64_t id = 0;
 };
 
+/// What an answer costs the person who gives it, in clicks: one is one key press that names a class, for a
+/// point or for a tile that holds one class; a tile with more classes costs a click a class. Where nobody
+/// could tell, that is said with one click, too.
+int clicks_of(const cv::Mat& label);
+
 }  // namespace driftloop::adapt

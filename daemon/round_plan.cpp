@@ -49,7 +49,7 @@ std::optional<std::int64_t> steps_of(const RoundPlan& plan) {
 
 bool asks(const RoundOptions& round) {
   constexpr adapt::PoolSize kLarge{.frames = 1, .pixels = std::int64_t{1} << 40};
-  return !adapt::pays_nothing(adapt::budget_of(round.budget, kLarge, 1, 1.0));
+  return !adapt::pays_nothing(adapt::budget_of(round.budget, kLarge, 1, {.bytes = 1.0}));
 }
 
 const RoundOptions* first_asking(const RoundPlan& plan) {

@@ -16,6 +16,8 @@ RoundRecord record_of(int round, const adapt::Engine& engine, const adapt::Judge
   record.steps = engine.step();
   record.labelled_pixels = labels.train_pixels + labels.guard_pixels;
   record.regions = labels.regions;
+  record.clicks = labels.clicks;
+  record.image_pixels = labels.image_pixels;
   record.asked_regions = labels.asked_regions;
   record.frames = labels.asked_frames;
   record.verdict = verdict_text(judged.verdict);
@@ -33,6 +35,8 @@ std::string encode_record(const RoundRecord& r) {
                         {"steps", r.steps},
                         {"labelled_pixels", r.labelled_pixels},
                         {"regions", r.regions},
+                        {"clicks", r.clicks},
+                        {"image_pixels", r.image_pixels},
                         {"asked_regions", r.asked_regions},
                         {"frames", r.frames},
                         {"bytes_sent", r.bytes_sent},
@@ -51,14 +55,24 @@ std::string encode_record(const RoundRecord& r) {
 RoundRecord decode_record(const std::string& line) {
   try {
     const auto j = nlohmann::json::parse(line);
-    return {j.at("round"),           j.at("steps"),
-            j.at("labelled_pixels"), j.at("regions"),
-            j.at("asked_regions"),   j.at("frames"),
-            j.at("bytes_sent"),      j.at("bytes_received"),
-            j.at("verdict"),         j.at("guard_note"),
-            j.at("live_score"),      j.at("candidate_score"),
-            j.at("guard_pixels"),    j.at("seconds"),
-            j.at("weights"),         j.value("memory_bytes", std::int64_t{0})};
+    return {j.at("round"),
+            j.at("steps"),
+            j.at("labelled_pixels"),
+            j.at("regions"),
+            j.value("clicks", std::int64_t{0}),
+            j.value("image_pixels", std::int64_t{0}),
+            j.at("asked_regions"),
+            j.at("frames"),
+            j.at("bytes_sent"),
+            j.at("bytes_received"),
+            j.at("verdict"),
+            j.at("guard_note"),
+            j.at("live_score"),
+            j.at("candidate_score"),
+            j.at("guard_pixels"),
+            j.at("seconds"),
+            j.at("weights"),
+            j.value("memory_bytes", std::int64_t{0})};
   } catch (const nlohmann::json::exception& error) {
     throw Error("not the record of a round: " + std::string(error.what()) + ": " + line.substr(0, 80));
   }
@@ -69,6 +83,8 @@ Round report_round(const RoundRecord& record) {
   round.round = record.round;
   round.labelled_pixels = record.labelled_pixels;
   round.regions = record.regions;
+  round.clicks = record.clicks;
+  round.image_pixels = record.image_pixels;
   round.frames = record.frames;
   round.bytes_sent = record.bytes_sent;
   round.steps = record.steps;

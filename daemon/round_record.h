@@ -14,7 +14,9 @@ struct RoundRecord {
   int round = 0;
   std::int64_t steps = 0;
   std::int64_t labelled_pixels = 0;
-  std::int64_t regions = 0;  // answered
+  std::int64_t regions = 0;       // answered
+  std::int64_t clicks = 0;        // of who answered them (adapt/region.h); whole images are not in them
+  std::int64_t image_pixels = 0;  // labelled in whole images
   std::int64_t asked_regions = 0;
   std::int64_t frames = 0;      // that a region was asked of
   std::int64_t bytes_sent = 0;  // on the wire

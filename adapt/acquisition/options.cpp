@@ -44,7 +44,11 @@ void describe(config::Fields& f, BudgetOptions& o) {
   f.field("share", o.share, {0, 1},
           "share of the pixels of the frames that a round looks at, at least one region");
   f.field("pixels", o.pixels, {0}, "pixels of the whole pool");
-  f.field("regions", o.regions, {0}, "regions, for people a click each; 0 = the round asks for nothing");
+  f.field("regions", o.regions, {0}, "regions; 0 = the round asks for nothing");
+  f.field(
+      "clicks", o.clicks, {0},
+      "key presses that name a class: one for a region that holds one class, else one for each; by what the "
+      "regions answered before took");
   f.field("images", o.images, {0}, "pixels of so many of the pool's frames, by their mean size");
   f.field("bytes", o.bytes, {0},
           "bytes that its regions may take on the link, by what those sent before took; on a vehicle alone");
@@ -63,15 +67,20 @@ bool pays_nothing(const Budget& budget) {
 }
 
 Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px,
-                 const std::optional<double>& bytes_per_region) {
+                 const RegionPrice& price) {
   DL_CHECK(pool.pixels >= 0 && pool.frames >= 0, pool.pixels, pool.frames);
   Budget budget{options.pixels, options.pixels_per_frame, options.regions};
   if (options.share)
     budget = least(budget, {.pixels = pixels_of_share(*options.share, pool.pixels, region_px)});
   if (options.images) budget = least(budget, {.pixels = pixels_of_images(*options.images, pool)});
+  if (options.clicks) {
+    DL_CHECK(price.clicks >= 1, price.clicks);
+    const double regions = static_cast<double>(*options.clicks) / price.clicks;
+    budget = least(budget, {.regions = static_cast<std::int64_t>(regions)});
+  }
   if (options.bytes) {
-    DL_CHECK(bytes_per_region && *bytes_per_region > 0, "nobody said what a region takes on the link");
-    const double regions = static_cast<double>(*options.bytes) / *bytes_per_region;
+    DL_CHECK(price.bytes && *price.bytes > 0, "nobody said what a region takes on the link");
+    const double regions = static_cast<double>(*options.bytes) / *price.bytes;
     budget = least(budget, {.regions = static_cast<std::int64_t>(regions)});
   }
   return budget;

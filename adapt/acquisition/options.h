@@ -14,7 +14,8 @@ inline constexpr int kMaxRegionPx = 512;  // the kernels count the pixels of a w
 /// least holds; an absent one limits nothing.
 struct BudgetOptions {
   std::optional<double> share = {};
-  std::optional<std::int64_t> pixels = {}, regions = {}, images = {}, bytes = {}, pixels_per_frame = {};
+  std::optional<std::int64_t> pixels = {}, regions = {}, clicks = {}, images = {}, bytes = {},
+                              pixels_per_frame = {};
 };
 void describe(config::Fields& f, BudgetOptions& o);
 
@@ -53,10 +54,16 @@ struct PoolSize {
   std::int64_t pixels = 0;
 };
 
+/// What a region takes by those that were asked so far.
+struct RegionPrice {
+  std::optional<double> bytes = {};  // on the link; only who sends them knows
+  double clicks = 1;                 // of who labels it (adapt/region.h)
+};
+
 /// What `options` allow one round over `pool`, in regions of region_px x region_px: by the share at least
-/// one of them, images by the pool's mean size. `bytes_per_region`: what one takes on the link; only who
-/// sends them knows, and where there are `bytes` it must be given (CheckError).
+/// one of them, images by the pool's mean size. Where there are `bytes` their price must be given
+/// (CheckError).
 Budget budget_of(const BudgetOptions& options, const PoolSize& pool, int region_px,
-                 const std::optional<double>& bytes_per_region = {});
+                 const RegionPrice& price = {});
 
 }  // namespace driftloop::adapt

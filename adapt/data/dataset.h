@@ -46,6 +46,9 @@ LabelledImage labelled_image(const Dataset& dataset, std::size_t index);
 /// Error: unknown kind, missing folder, no images, an image without a label.
 std::unique_ptr<Dataset> open_dataset(const std::string& spec, const std::string& split);
 
+/// `spec` with `root` before the folder of a data set on disk, where that is relative.
+std::string spec_below(const std::string& spec, const std::filesystem::path& root);
+
 /// The same where labels may be missing: label() throws Error then.
 std::unique_ptr<Dataset> open_images(const std::string& spec, const std::string& split);
 

@@ -114,6 +114,13 @@ std::unique_ptr<Dataset> open_dataset(const std::string& spec, const std::string
   return open_files(std::move(files));
 }
 
+std::string spec_below(const std::string& spec, const std::filesystem::path& root) {
+  if (spec.empty()) return spec;
+  const Parts parts = parse(spec);
+  if (parts.kind.make.layout == nullptr) return spec;
+  return std::string(parts.kind.name) + ':' + (root / parts.argument).string();
+}
+
 std::unique_ptr<Dataset> open_images(const std::string& spec, const std::string& split) {
   const Parts parts = parse(spec);
   const Kind& kind = parts.kind.make;

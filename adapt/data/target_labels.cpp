@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <bitset>
 #include <nlohmann/json.hpp>
 
 #include "adapt/acquisition/strategy.h"
@@ -18,6 +19,16 @@ constexpr const char* kKeyWithoutIds = "regions";  // of states before regions h
 constexpr const char* kTensor = "labels";
 
 }  // namespace
+
+int clicks_of(const cv::Mat& label) {
+  std::bitset<256> classes;
+  for (int y = 0; y < label.rows; ++y) {
+    const auto* row = label.ptr<std::uint8_t>(y);
+    for (int x = 0; x < label.cols; ++x) classes.set(row[x]);
+  }
+  classes.reset(config::kIgnore);
+  return std::max(1, static_cast<int>(classes.count()));
+}
 
 std::uint64_t TargetLabels::ask(const Region& region, Purpose purpose, cv::Size frame_px) {
   DL_CHECK((region.box_px & cv::Rect({0, 0}, frame_px)) == region.box_px, region.frame_id, region.box_px);
@@ -75,6 +86,7 @@ bool TargetLabels::answer(const RegionLabel& label) {
   AskedRegion& asked = asked_.at(known->region.id);
   auto packed = pack_label(label.label);
   const std::int64_t pixels = cv::countNonZero(label.label != config::kIgnore);
+  const int clicks = clicks_of(label.label);
   auto& names = frames_[index_of(asked.purpose)];
   const auto at = std::lower_bound(names.begin(), names.end(), label.frame_id);
   if (at == names.end() || *at != label.frame_id) names.insert(at, label.frame_id);
@@ -85,6 +97,10 @@ bool TargetLabels::answer(const RegionLabel& label) {
   held_pixels_[index_of(asked.purpose)] += pixels;
   totals_.pixels[index_of(asked.purpose)] += pixels;
   ++totals_.answered;
+  const bool whole = label.label.size() == by_frame_.at(label.frame_id).size_px;
+  totals_.images += whole;
+  totals_.image_pixels += whole ? pixels : 0;
+  totals_.clicks += whole ? 0 : clicks;
   return true;
 }
 
@@ -172,6 +188,9 @@ void TargetLabels::save(TensorFile& file) const {
       {"frames", totals_.frames},
       {"answered", totals_.answered},
       {"pixels", totals_.pixels},
+      {"clicks", totals_.clicks},
+      {"images", totals_.images},
+      {"image_pixels", totals_.image_pixels},
       {"regions",
        std::move(frames)}}.dump();
   file.tensors[kTensor] = at::tensor(bytes, at::kByte);
@@ -218,7 +237,13 @@ void TargetLabels::load(const TensorFile& file) {
       loaded.add(std::move(asked), {frame.at(1), frame.at(2)});
     }
   }
-  loaded.totals_ = {j.at("asked"), j.at("frames"), j.at("answered"), j.at("pixels")};
+  loaded.totals_ = {j.at("asked"),
+                    j.at("frames"),
+                    j.at("answered"),
+                    j.at("pixels"),
+                    j.value("clicks", std::int64_t{0}),
+                    j.value("images", std::int64_t{0}),
+                    j.value("image_pixels", std::int64_t{0})};
   *this = std::move(loaded);
 }
 

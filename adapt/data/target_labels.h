@@ -61,6 +61,9 @@ class TargetLabels {
     std::int64_t frames = 0;  // asked about
     std::int64_t answered = 0;
     std::array<std::int64_t, 2> pixels = {0, 0};  // labelled, by purpose
+    std::int64_t clicks = 0;                      // of the answers, but for whole images
+    std::int64_t images = 0;                      // answered whole
+    std::int64_t image_pixels = 0;                // labelled in those
   };
   const Totals& totals() const { return totals_; }
 

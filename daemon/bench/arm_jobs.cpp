@@ -12,6 +12,9 @@
 
 namespace driftloop::daemon {
 namespace fs = std::filesystem;
+namespace {
+constexpr std::chrono::minutes kSavePatience{2};  // of a stopped training: a step, and writing its state
+}
 
 fs::path arm_folder(const fs::path& out, const std::string& arm) {
   return out / "arms" / arm;
@@ -74,8 +77,11 @@ void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function
       child = running.erase(child);
       one_ended = true;
     }
-    if (stop.stop_requested())
-      throw Error("stopped; the same command continues after the last finished round of each arm");
+    if (stop.stop_requested()) {
+      for (auto& [arm, child] : running) child.terminate();
+      for (auto& [arm, child] : running) child.wait(kSavePatience);
+      throw Error("stopped; the same command goes on where this one was");
+    }
     double share = 0;
     for (const auto& arms : jobs.trainings)
       share += ProgressFile::share(arm_folder(jobs.out, arms.front()) / "progress") /

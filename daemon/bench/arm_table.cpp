@@ -95,12 +95,6 @@ constexpr std::array kControls{
             Role::choice, keep_the_plan},
 };
 
-/// "image_entropy" -> "image entropy".
-std::string spaced(std::string text) {
-  std::replace(text.begin(), text.end(), '_', ' ');
-  return text;
-}
-
 std::vector<ArmEntry> all_arms() {
   std::vector<ArmEntry> arms;
   for (const Control& c : kControls) arms.push_back({c.name, c.title, c.explanation, c.role, c.change});
@@ -109,7 +103,7 @@ std::vector<ArmEntry> all_arms() {
     const std::string name(strategy.name);
     const auto last = arms.begin() + static_cast<std::ptrdiff_t>(controls);
     if (std::any_of(arms.begin(), last, [&](const ArmEntry& arm) { return arm.name == name; })) continue;
-    arms.push_back({name, spaced(name), "Asks for " + std::string(strategy.help) + '.', Role::choice,
+    arms.push_back({name, in_words(name), "Asks for " + std::string(strategy.help) + '.', Role::choice,
                     [name](RunOptions& run) { choose_by(run, name); }});
   }
   return arms;
@@ -131,14 +125,9 @@ const ArmEntry& arm_entry(std::string_view name) {
   config::throw_unknown_name("arm", name, known);
 }
 
-Arm empty_arm(std::string_view name) {
-  const ArmEntry& entry = arm_entry(name);
-  Arm arm;
-  arm.name = entry.name;
-  arm.title = entry.title;
-  arm.explanation = entry.explanation;
-  arm.role = entry.role;
-  return arm;
+std::string in_words(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
 }
 
 std::string arm_help() {

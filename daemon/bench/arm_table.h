@@ -29,8 +29,8 @@ const std::vector<ArmEntry>& arm_table();
 /// Throws Error naming the nearest arm when there is none of this name.
 const ArmEntry& arm_entry(std::string_view name);
 
-/// An arm without rounds, called and explained as in the table.
-Arm empty_arm(std::string_view name);
+/// "image_entropy" -> "image entropy".
+std::string in_words(std::string name);
 
 /// Every arm with its explanation, a line each, for a command's help.
 std::string arm_help();

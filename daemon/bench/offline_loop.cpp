@@ -1,24 +1,19 @@
 #include "daemon/bench/offline_loop.h"
 
+#include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <ctime>
+#include <functional>
 #include <map>
-#include <opencv2/core.hpp>
+#include <optional>
 
-#include "adapt/acquisition/score_map.h"
 #include "adapt/data/dataset.h"
 #include "config/check.h"
 #include "config/durable_file.h"
-#include "config/label_space.h"
 #include "daemon/bench/arm_jobs.h"
-#include "daemon/bench/arm_table.h"
-#include "daemon/bench/lesson.h"
-#include "daemon/bench/run_words.h"
-#include "daemon/options_json.h"
-#include "daemon/report/pictures.h"
+#include "daemon/bench/oracle.h"
+#include "daemon/bench/run_report.h"
+#include "daemon/bench/training_place.h"
 #include "daemon/round_record.h"
-#include "daemon/version.h"
 #include "daemon/warm_up.h"
 
 namespace driftloop::daemon {
@@ -26,7 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::size_t kStories = 12;  // frames among which the first picture is chosen
 
 /// Wall time of the stages of a round.
 class StageClock {
@@ -42,36 +36,6 @@ class StageClock {
 
  private:
   std::map<std::string, double>& seconds_;
-};
-
-std::shared_ptr<const adapt::Dataset> open_cached(const std::string& spec, const std::string& split,
-                                                  const RunOptions& options) {
-  return adapt::cached(adapt::open_dataset(spec, split),
-                       static_cast<std::size_t>(options.engine.input.cache_mb) << 20);
-}
-
-/// The oracle: ground truth goes round the outside, from the data set to the answer; the engine never sees it
-/// otherwise.
-class Oracle {
- public:
-  Oracle(std::shared_ptr<const adapt::Dataset> truth, const std::string& label_space)
-      : truth_(std::move(truth)), fold_(config::label_space(label_space).fold) {
-    for (std::size_t i = 0; i < truth_->size(); ++i) index_[truth_->id(i)] = i;
-  }
-  std::vector<adapt::RegionLabel> answer(const std::vector<adapt::Region>& regions) const {
-    std::vector<adapt::RegionLabel> labels;
-    for (const auto& region : regions)
-      labels.push_back({region.frame_id, region.box_px, map(region.frame_id)(region.box_px).clone()});
-    return labels;
-  }
-  cv::Mat map(const std::string& id) const {
-    return config::map_labels(labelled_image(*truth_, index_.at(id)).label, fold_);
-  }
-
- private:
-  std::shared_ptr<const adapt::Dataset> truth_;
-  const config::TrainIdTable& fold_;
-  std::map<std::string, std::size_t> index_;
 };
 
 /// What an arm's parts count in its progress, in training steps.
@@ -102,8 +66,26 @@ void require_memory(const adapt::TrainReport& report) {
   if (report.out_of_memory)
     throw adapt::OutOfMemory(
         "not enough memory for a training step of even one image: lower engine.input.crop_width_px and "
-        "crop_height_px, or choose a smaller engine.model; the same command goes on from the last round");
+        "crop_height_px, or choose a smaller engine.model; the same command goes on where this one stopped");
 }
+
+/// Stops a training when `outer` does, or after some time.
+class SliceStop {
+ public:
+  SliceStop(const std::stop_token& outer, double seconds)
+      : end_(Clock::now() +
+             std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))),
+        follow_(outer, [this] { source_.request_stop(); }) {}
+  std::stop_token token() const { return source_.get_token(); }
+  void look_at_clock() {
+    if (Clock::now() >= end_) source_.request_stop();
+  }
+
+ private:
+  Clock::time_point end_;
+  std::stop_source source_;
+  std::stop_callback<std::function<void()>> follow_;
+};
 
 /// One of the arms that share a training: what it is judged with, and what it has found.
 struct JudgedArm {
@@ -116,34 +98,6 @@ struct JudgedArm {
   }
 };
 
-/// One round of a training: ask, merge, train, judge. What the arms score is theirs.
-Round run_round(adapt::Engine& engine, const RoundPlan& plan, int number, const Oracle& oracle,
-                std::stop_token stop, const StepProgress& progress, const ArmUnits& units) {
-  const RoundOptions& asked = *round_at(plan, number);
-  std::map<std::string, double> seconds;
-  StageClock clock(seconds);
-  if (asks(asked)) {
-    const auto regions = clock.time(
-        "propose", [&] { return engine.propose(asked.strategy, engine.budget(asked.budget), stop); });
-    const auto labels = clock.time("label", [&] { return oracle.answer(regions); });
-    clock.time("merge", [&] { return engine.merge(labels); });
-  }
-  const int before = units.before(number) + units.propose(asked);
-  const auto trained = clock.time("train", [&] {
-    return engine.train(
-        {asked.steps, stop, [&](const adapt::TrainProgress& p) { progress(before + p.step, units.total); }});
-  });
-  require_memory(trained);
-  const auto judged = clock.time("judge", [&] { return engine.judge(); });
-  Round round = report_round(record_of(number, engine, judged));
-  if (trained.bad_steps > 0)
-    round.guard_note += " (" + std::to_string(trained.bad_steps) + " steps skipped: loss not finite)";
-  if (trained.memory_failures > 0)
-    round.guard_note += " (" + std::to_string(trained.memory_failures) + " times no memory: smaller batches)";
-  round.seconds = seconds;
-  return round;
-}
-
 /// `round` with the scores of what the arm would publish now, which is written into its folder.
 void score_round(const adapt::Engine& engine, const adapt::Dataset& eval, const adapt::EvalOptions& options,
                  std::stop_token stop, Round round, JudgedArm& arm) {
@@ -153,6 +107,103 @@ void score_round(const adapt::Engine& engine, const adapt::Dataset& eval, const 
   if (stop.stop_requested()) return;
   model.save(arm.folder / arm.found.weights);
   arm.found.rounds.push_back(std::move(round));
+}
+
+enum class Extent { all, memory };  // memory: what was asked and answered, without the nets
+
+/// The rounds of one training, with all that makes them go on where they were stopped or killed.
+struct Training {
+  adapt::Engine& engine;
+  const RoundPlan& plan;
+  const Oracle& oracle;
+  TrainingPlace& place;
+  double save_seconds;
+  fs::path scratch;  // of a look through the pool
+  const StepProgress& progress;
+  const ArmUnits& units;
+  std::stop_token stop;
+  fs::path state;
+
+  /// The round under way, from where it is to its end: ask, merge, train, judge. None at a stop. What the
+  /// arms score is theirs.
+  std::optional<Round> run_round();
+  void save(Extent extent);
+  void begin_round(int number);
+
+  bool ask(const RoundOptions& asked);
+  bool train(int steps, int units_before);
+};
+
+void Training::save(Extent extent) {
+  engine.set_note(encode_training_place(place));
+  extent == Extent::all ? engine.save(state) : engine.save_memory(state);
+}
+
+void Training::begin_round(int number) {
+  place = TrainingPlace();
+  place.round = number;
+  place.first_step = engine.step();
+  save(Extent::all);
+}
+
+/// False at a stop.
+bool Training::ask(const RoundOptions& asked) {
+  StageClock clock(place.seconds);
+  const auto proposed = clock.time("propose", [&] {
+    adapt::ProposeRequest request{.strategy = asked.strategy, .budget = engine.budget(asked.budget)};
+    request.stop = stop;
+    request.scratch = scratch;
+    return engine.propose(request);
+  });
+  if (proposed.stopped) return false;
+  const auto labels = clock.time("label", [&] { return oracle.answer(proposed.regions); });
+  clock.time("merge", [&] { return engine.merge(labels); });
+  return true;
+}
+
+/// False at a stop.
+bool Training::train(int steps, int units_before) {
+  StageClock clock(place.seconds);
+  for (;;) {
+    const auto done = static_cast<int>(engine.step() - place.first_step);
+    if (done >= steps) return true;
+    SliceStop slice(stop, save_seconds);
+    const auto report = clock.time("train", [&] {
+      return engine.train({steps - done, slice.token(), [&](const adapt::TrainProgress& p) {
+                             progress(units_before + done + p.step, units.total);
+                             slice.look_at_clock();
+                           }});
+    });
+    require_memory(report);
+    place.bad_steps += report.bad_steps;
+    place.memory_failures += report.memory_failures;
+    place.good_steps += report.steps;
+    for (const auto& [term, mean] : report.losses) place.loss_sums[term] += mean * report.steps;
+    if (report.stopped) save(Extent::all);
+    if (stop.stop_requested()) return false;
+    if (!report.stopped) return true;
+  }
+}
+
+std::optional<Round> Training::run_round() {
+  const RoundOptions& asked = *round_at(plan, place.round);
+  if (!place.asked && asks(asked)) {
+    if (!ask(asked)) return std::nullopt;
+    place.asked = true;
+    save(Extent::memory);
+  }
+  if (!train(asked.steps, units.before(place.round) + units.propose(asked))) return std::nullopt;
+  StageClock clock(place.seconds);
+  const auto judged = clock.time("judge", [&] { return engine.judge(); });
+  Round round = report_round(record_of(place.round, engine, judged));
+  if (place.bad_steps > 0)
+    round.guard_note += " (" + std::to_string(place.bad_steps) + " steps skipped: loss not finite)";
+  if (place.memory_failures > 0)
+    round.guard_note += " (" + std::to_string(place.memory_failures) + " times no memory: smaller batches)";
+  round.seconds = place.seconds;
+  for (const auto& [term, sum] : place.loss_sums)
+    round.losses[term] = sum / static_cast<double>(std::max<std::int64_t>(1, place.good_steps));
+  return round;
 }
 
 Report part_of(const RunOptions& options, std::uint64_t seed, const Arm& arm) {
@@ -177,25 +228,35 @@ void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& w
                 const StepProgress& progress) {
   if (fs::exists(weights)) return;
   const WarmUp plan{warmup_options(options),
-                    open_cached(options.source, options.source_split, options),
+                    open_source(options),
                     options.source,
                     seed,
                     options.warmup_steps,
                     weights,
                     options.start};
-  warm_up(plan, {}, [&](adapt::Engine& engine) {
-    const auto report = engine.train(
-        {options.warmup_steps, stop, [&](const adapt::TrainProgress& p) { progress(p.step, p.steps); }});
-    require_memory(report);
-    if (report.stopped)
-      throw Error("stopped while training on the source; the same command starts that anew");
-    return std::optional(report);
-  });
+  const fs::path state = weights.string() + ".state";
+  const bool finished = warm_up(
+      plan, [&](adapt::Engine& engine) { engine.load(state); },
+      [&](adapt::Engine& engine) -> std::optional<adapt::TrainReport> {
+        const auto begun = static_cast<int>(engine.step());
+        SliceStop slice(stop, options.save_seconds);
+        const auto report =
+            engine.train({options.warmup_steps - begun, slice.token(), [&](const adapt::TrainProgress& p) {
+                            progress(begun + p.step, options.warmup_steps);
+                            slice.look_at_clock();
+                          }});
+        require_memory(report);
+        if (report.stopped) engine.save(state);
+        if (stop.stop_requested()) return std::nullopt;
+        return report;
+      });
+  if (!finished) throw Error("stopped while training on the source; the same command goes on from there");
+  fs::remove_all(state);
 }
 
 bool run_training(const RunOptions& options, std::uint64_t seed, const std::vector<std::string>& arms,
                   const fs::path& out, std::stop_token stop, const StepProgress& progress) {
-  const auto source = open_cached(options.source, options.source_split, options);
+  const auto source = open_source(options);
   const auto target = open_cached(options.target, options.target_split, options);
   const auto eval = open_cached(options.eval, options.eval_split, options);
   const auto pool = adapt::make_dataset_pool(target);
@@ -206,121 +267,43 @@ bool run_training(const RunOptions& options, std::uint64_t seed, const std::vect
   std::vector<JudgedArm> judged;
   for (const auto& arm : arms) {
     const int norm_frames = guarded ? 0 : arm_options(options, arm).engine.norm_frames;
-    judged.push_back({norm_frames, arm_folder(out, arm), empty_arm(arm)});
+    judged.push_back({norm_frames, arm_folder(out, arm), empty_arm(options, arm)});
     judged.back().found.weights = "model.safetensors";
     config::make_folder(judged.back().folder);
   }
   adapt::Engine engine(own.engine, source, *pool, seed);
-
   const ArmUnits units(own.rounds, target->size(), eval->size() * arms.size());
   const fs::path state = judged.front().folder / "state";
-  std::size_t done = 0;
+  TrainingPlace place;
+  Training training{engine,   own.rounds, oracle, place, options.save_seconds, judged.front().folder / "scan",
+                    progress, units,      stop,   state};
+  const auto write_parts = [&] {
+    for (const auto& arm : judged) write_part(part_of(options, seed, arm.found), arm.folder);
+  };
   if (engine.load(state)) {
-    done = static_cast<std::size_t>(std::stoi(engine.note()));
+    place = decode_training_place(engine.note());
     for (auto& arm : judged) {
       arm.found.rounds = read_report(arm.folder).arms.at(0).rounds;
-      arm.found.rounds.resize(done + 1);
+      arm.found.rounds.resize(static_cast<std::size_t>(place.round));
     }
   } else {
     engine.load_weights(out / kSourceWeights);
     for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, {}, arm);
+    if (stop.stop_requested()) return false;
+    write_parts();
+    training.begin_round(1);
     progress(units.evaluate, units.total);
   }
-  while (round_at(own.rounds, static_cast<int>(done) + 1) != nullptr) {
-    const int number = static_cast<int>(done) + 1;
-    const Round round = run_round(engine, own.rounds, number, oracle, stop, progress, units);
-    for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, round, arm);
+  while (round_at(own.rounds, place.round) != nullptr) {
+    const auto round = training.run_round();
+    if (!round) return false;
+    for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, *round, arm);
     if (stop.stop_requested()) return false;
-    progress(units.before(number + 1), units.total);
-    for (const auto& arm : judged) write_part(part_of(options, seed, arm.found), arm.folder);
-    engine.set_note(std::to_string(number));
-    engine.save(state);
-    done = static_cast<std::size_t>(number);
+    write_parts();
+    training.begin_round(place.round + 1);
+    progress(units.before(place.round), units.total);
   }
   return true;
-}
-
-std::vector<adapt::Region> asked_regions(const std::string& arm, const fs::path& folder) {
-  auto asked = adapt::asked_in(folder / "state");
-  if (!asked) throw Error("no state of the arm '" + arm + "' in " + (folder / "state").string());
-  return *std::move(asked);
-}
-
-Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command) {
-  Report report;
-  report.title = title_in_words(options);
-  report.seed = seed;
-  report.config = options_json(options);
-  report.strategy = own_arm(options);
-  report.source = options.source;
-  report.target = options.target + (options.target_split.empty() ? "" : " (" + options.target_split + ')');
-  report.label_space = options.engine.label_space;
-  report.budget = budget_in_words(options);
-  report.revision = revision();
-  for (const auto& frame :
-       adapt::make_dataset_pool(adapt::open_dataset(options.target, options.target_split))->frames())
-    report.pool_pixels += frame.size_px.area();
-  report.device = adapt::device_text(adapt::runs_on(options.engine));
-  report.command = command;
-  const std::time_t now = std::time(nullptr);
-  char text[32];
-  std::tm utc{};
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-  report.created = text;
-  return report;
-}
-
-std::vector<Picture> make_pictures(const RunOptions& options, const std::string& arm,
-                                   const PictureRequest& request) {
-  const auto target = open_cached(options.target, options.target_split, options);
-  const auto pool = adapt::make_dataset_pool(target);
-  const Oracle oracle(target, options.engine.label_space);
-  const RunOptions own = arm_options(options, arm);
-  const RoundOptions* asked = first_asking(own.rounds);
-  const config::Chosen strategy = (asked ? *asked : own.rounds.front()).strategy;
-  const auto where = adapt::runs_on(options.engine);
-  const auto before = adapt::Model::open(request.before, where),
-             after = adapt::Model::open(request.after, where);
-
-  std::map<std::string, std::vector<cv::Rect>> boxes;
-  for (const auto& region : request.asked) boxes[region.frame_id].push_back(region.box_px);
-  std::vector<std::string> frames;  // spread over those that were asked
-  for (const auto& [id, unused] : boxes) frames.push_back(id);
-  std::vector<Picture> pictures;
-  const std::size_t rows = std::min<std::size_t>(static_cast<std::size_t>(request.rows), frames.size());
-  for (std::size_t row = 0; row < rows; ++row) {
-    const std::string& id = frames[row * frames.size() / rows];
-    const cv::Mat image = pool->image_rgb(id), truth = oracle.map(id);
-    cv::Mat labels(image.size(), CV_8UC1, cv::Scalar(config::kIgnore));
-    for (const auto& box : boxes[id]) truth(box).copyTo(labels(box));
-    const auto old_view = before.view(image), new_view = after.view(image);
-    const cv::Mat score = adapt::score_map(before, strategy, own.engine.acquisition.region_px, image);
-    const std::size_t regions = boxes[id].size();
-    Picture picture{
-        "Frame " + id,
-        std::to_string(regions) + (regions == 1 ? " region" : " regions") + " of this frame asked for",
-        {}};
-    picture.panels = {photo("frame", image),
-                      photo("prediction before", overlay_classes(image, old_view.label)),
-                      photo("prediction after", overlay_classes(image, new_view.label)),
-                      photo(score.empty() ? "confidence before" : "score map before",
-                            colour_map(score.empty() ? old_view.confidence : score)),
-                      photo("regions asked for", overlay_regions(image, boxes[id])),
-                      mask("labels that came", overlay_labels(image, labels)),
-                      photo("ground truth", overlay_classes(image, truth))};
-    pictures.push_back(std::move(picture));
-    if (request.progress) request.progress(static_cast<int>(row) + 1, static_cast<int>(rows));
-  }
-  std::vector<FrameStory> stories;
-  const std::size_t looked_at = std::min(kStories, frames.size());
-  for (std::size_t i = 0; i < looked_at; ++i) {
-    const std::string& id = frames[i * frames.size() / looked_at];
-    const cv::Mat image = pool->image_rgb(id);
-    stories.push_back({id, image, before.label(image), after.label(image), oracle.map(id), boxes[id]});
-  }
-  if (const auto lesson = find_lesson(stories))
-    pictures.insert(pictures.begin(), lesson_picture(stories[lesson->frame], *lesson, stories.size()));
-  return pictures;
 }
 
 }  // namespace driftloop::daemon

@@ -19,36 +19,19 @@ inline constexpr const char* kSourceWeights = "source.safetensors";
 /// (choosing, scoring) counts as so many steps as take as long.
 using StepProgress = std::function<void(int done, int total)>;
 
-/// Trains on the source and writes `weights`; does nothing when the file is there (a resumed run). Throws
-/// Error, also when `stop` ended it.
+/// Trains on the source and writes `weights`, going on where an earlier call was stopped; does nothing when
+/// the file is there. Throws Error, also when `stop` ended it.
 void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights,
                 std::stop_token stop, const StepProgress& progress);
 
-/// Runs arms that share a training (trainings()) in the run's folder `out`, from the weights there, resuming
-/// after the last finished round. Writes model.safetensors and the part report.json into each arm's folder,
-/// the state into that of the first. False when `stop` ended it early. Throws Error.
+/// Runs arms that share a training (trainings()) in the run's folder `out`, from the weights there, going on
+/// where an earlier call was stopped or, killed, last saved its state. Writes model.safetensors and the part
+/// report.json into each arm's folder, the state into that of the first. False when `stop` ended it early.
+/// Throws Error.
 bool run_training(const RunOptions& options, std::uint64_t seed, const std::vector<std::string>& arms,
                   const std::filesystem::path& out, std::stop_token stop, const StepProgress& progress);
 
-/// Everything an arm asked for, from its saved state.
-std::vector<adapt::Region> asked_regions(const std::string& arm, const std::filesystem::path& folder);
-
 /// mIoU and per-class IoU into the fields of a round.
 void fill_scores(const adapt::Evaluation& evaluation, Round& round);
-
-/// The head of a report: everything but arms and pictures.
-Report report_head(const RunOptions& options, std::uint64_t seed, const std::string& command);
-
-/// What the loop changed and a region that it asked about, then rows of pictures: frame, prediction before
-/// (source weights) and after (`after` weights), score map, regions asked, labels, truth. `engine_options`
-/// are those of the arm whose regions are shown.
-struct PictureRequest {
-  std::filesystem::path before, after;
-  std::vector<adapt::Region> asked;  // frame ids as in the target data set
-  int rows = 4;
-  std::function<void(int done, int rows)> progress = {};
-};
-std::vector<Picture> make_pictures(const RunOptions& options, const std::string& arm,
-                                   const PictureRequest& request);
 
 }  // namespace driftloop::daemon

@@ -23,14 +23,14 @@ std::string counted(double number, const std::string& unit) {
   return std::to_string(count) + ' ' + unit + (count == 1 ? "" : "s");
 }
 
-constexpr std::size_t kUnits = 5;
+constexpr std::size_t kUnits = 6;
 std::array<std::optional<double>, kUnits> limits_of(const adapt::BudgetOptions& b) {
-  return {b.share, b.pixels, b.regions, b.images, b.pixels_per_frame};
+  return {b.share, b.pixels, b.regions, b.images, b.pixels_per_frame, b.clicks};
 }
 std::string in_unit(std::size_t unit, double number, const std::string& pixels_of) {
   if (unit == 0) return percent(std::min(1.0, number)) + ' ' + pixels_of;
   if (unit == 4) return counted(number, "pixel") + " of each frame";
-  return counted(number, unit == 1 ? "pixel" : unit == 2 ? "region" : "image");
+  return counted(number, unit == 1 ? "pixel" : unit == 2 ? "region" : unit == 3 ? "image" : "click");
 }
 
 /// Of all rounds together: "0.3 % of the pixels", "at most 150 regions, 2 images".
@@ -103,7 +103,7 @@ std::string title_in_words(const RunOptions& run) {
   if (const auto space = from.find(' ');
       space != std::string::npos && to.starts_with(from.substr(0, space + 1)))
     to = to.substr(space + 1);
-  return run.title + ": " + from + " → " + to + ", " + rounds(run) + ", " +
+  return run.title + ": " + (from.empty() ? "" : from + " → ") + to + ", " + rounds(run) + ", " +
          asked_in_words(run, "of the pixels");
 }
 

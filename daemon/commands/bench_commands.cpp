@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <memory>
 
 #include "config/check.h"
@@ -11,8 +12,11 @@
 #include "daemon/bench/arm_jobs.h"
 #include "daemon/bench/arm_table.h"
 #include "daemon/bench/offline_loop.h"
+#include "daemon/bench/oracle.h"
+#include "daemon/bench/run_report.h"
 #include "daemon/commands/commands.h"
 #include "daemon/progress.h"
+#include "daemon/report/run_table.h"
 #include "daemon/stop_signals.h"
 
 namespace driftloop::daemon {
@@ -23,9 +27,15 @@ constexpr int kPictureRows = 4;
 
 struct BenchArguments {
   std::string preset;
-  std::string out;
+  fs::path out;
   std::uint64_t seed = 1;
+  std::vector<std::uint64_t> seeds;
   std::vector<std::string> sets;
+};
+struct TableArguments {
+  std::vector<fs::path> runs;
+  fs::path out;
+  LabourModel labour;
 };
 
 std::string preset_help() {
@@ -34,10 +44,9 @@ std::string preset_help() {
   return text;
 }
 
-int run_bench(const BenchArguments& arguments) {
-  RunOptions options;
-  check_run(options, config::Layers(arguments.preset, "", arguments.sets).apply(options));
-  const fs::path out = arguments.out;
+/// One seed, in a folder of its own.
+void run_seed(const BenchArguments& arguments, const RunOptions& options, const fs::path& out,
+              StopSignals& signals) {
   const std::string command = command_text(
       "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed), arguments.sets);
   const RunFolder folder(out, command);
@@ -46,7 +55,6 @@ int run_bench(const BenchArguments& arguments) {
     throw Error(begun.string() + " has other settings than preset '" + arguments.preset +
                 "' has now, so going on would mix two runs: give another --out");
   write_run_file(options, out);
-  StopSignals signals;
   const auto all = trainings(options);
   PlannedProgress line(planned_stages(options));
   run_warmup(options, arguments.seed, out / kSourceWeights, signals.token(), [&](int done, int total) {
@@ -66,7 +74,69 @@ int run_bench(const BenchArguments& arguments) {
                                      asked_regions(shown, arm_folder(out, shown)), kPictureRows});
   write_report(report, out);
   line.finish("report: " + (out / "report.html").string());
+}
+
+/// The page of one benchmark, or a folder with a page for each.
+void write_tables(const std::vector<RunTable>& tables, const fs::path& out) {
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    const fs::path folder = tables.size() == 1 ? out : out / ("benchmark_" + std::to_string(i + 1));
+    write_report(report_of(tables[i]), folder);
+    std::printf("report: %s\n", (folder / "report.html").c_str());
+  }
+}
+
+void print_tables(const std::vector<RunTable>& tables) {
+  for (const auto& table : tables) std::printf("\n%s\n", text_of(sheet_of(table)).c_str());
+}
+
+int run_bench(const BenchArguments& arguments) {
+  RunOptions options;
+  check_run(options, config::Layers(arguments.preset, "", arguments.sets).apply(options));
+  options = with_data_placed(std::move(options));
+  check_data(options);
+  StopSignals signals;
+  if (arguments.seeds.empty()) {
+    run_seed(arguments, options, arguments.out, signals);
+    return 0;
+  }
+  std::vector<fs::path> runs;
+  for (std::size_t i = 0; i < arguments.seeds.size(); ++i) {
+    BenchArguments one = arguments;
+    one.seed = arguments.seeds[i];
+    runs.push_back(arguments.out / ("seed_" + std::to_string(one.seed)));
+    std::printf("seed %llu, %zu of %zu\n", static_cast<unsigned long long>(one.seed), i + 1,
+                arguments.seeds.size());
+    if (!fs::exists(runs.back() / "report.html")) run_seed(one, options, runs.back(), signals);
+  }
+  const auto tables = run_tables(find_runs(runs));
+  print_tables(tables);
+  write_tables(tables, arguments.out);
   return 0;
+}
+
+int run_table(const TableArguments& arguments) {
+  const auto tables = run_tables(find_runs(arguments.runs), arguments.labour);
+  print_tables(tables);
+  if (!arguments.out.empty()) write_tables(tables, arguments.out);
+  return 0;
+}
+
+Run add_table(CLI::App& bench) {
+  auto* command = bench.add_subcommand(
+      "table", "put finished runs beside each other: mean and spread over seeds, differences, costs");
+  auto arguments = std::make_shared<TableArguments>();
+  command->add_option("runs", arguments->runs, "folders of runs, or folders that hold some")->required();
+  command->add_option("--out", arguments->out,
+                      "folder for the table as a report; without it, it is printed alone");
+  command
+      ->add_option("--seconds-per-click", arguments->labour.seconds_per_click,
+                   "time of a labeller for a point or a tile of one class")
+      ->capture_default_str();
+  command
+      ->add_option("--seconds-per-megapixel", arguments->labour.seconds_per_megapixel,
+                   "time of a labeller for whole images")
+      ->capture_default_str();
+  return [arguments] { return run_table(*arguments); };
 }
 
 }  // namespace
@@ -76,14 +146,29 @@ Run add_bench(CLI::App& app) {
                                      "run the loop offline: a data set as the road, its labels as the lab; "
                                      "writes report.html and report.json");
   auto arguments = std::make_shared<BenchArguments>();
-  command->add_option("preset", arguments->preset, "a preset's name or a YAML file")->required();
-  command->add_option("--out", arguments->out, "folder for the run; the same command continues a stopped one")
-      ->required();
-  command->add_option("--seed", arguments->seed, "of everything random")->capture_default_str();
+  command->add_option("preset", arguments->preset, "a preset's name or a YAML file");
+  command->add_option("--out", arguments->out,
+                      "folder for the run; the same command continues a stopped one");
+  auto* seed = command->add_option("--seed", arguments->seed, "of everything random")->capture_default_str();
+  command
+      ->add_option("--seeds", arguments->seeds,
+                   "several, as 0,1,2: a run each in a folder of its own below --out, and their table")
+      ->delimiter(',')
+      ->excludes(seed);
   command->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")
       ->allow_extra_args(false);
   command->footer(preset_help() + '\n' + arm_help());
-  return [arguments] { return run_bench(*arguments); };
+  const Run table = add_table(*command);
+  return [=] {
+    for (const auto* chosen : command->get_subcommands()) return chosen->get_name() == "table" ? table() : 0;
+    for (const auto& [given, name] : {std::pair{arguments->preset.empty(), "a preset"},
+                                      std::pair{arguments->out.empty(), "--out FOLDER"}})
+      if (given)
+        throw Error(
+            std::string("bench needs ") + name +
+            ", as driftloop bench streetsim --out out/bench; driftloop bench --help lists the presets");
+    return run_bench(*arguments);
+  };
 }
 
 Run add_arm(CLI::App& app) {

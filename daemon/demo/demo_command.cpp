@@ -15,6 +15,7 @@
 #include "config/layers.h"
 #include "daemon/bench/arm_jobs.h"
 #include "daemon/bench/offline_loop.h"
+#include "daemon/bench/run_report.h"
 #include "daemon/bench/run_words.h"
 #include "daemon/commands/commands.h"
 #include "daemon/demo/demo_processes.h"

@@ -13,6 +13,7 @@
 #include "config/layers.h"
 #include "daemon/bench/arm_table.h"
 #include "daemon/bench/offline_loop.h"
+#include "daemon/bench/run_report.h"
 #include "daemon/child_process.h"
 #include "daemon/live/daemon_options.h"
 #include "daemon/round_record.h"
@@ -157,7 +158,7 @@ Arm LiveRun::arm(std::stop_token stop, const std::function<void(int, int)>& scor
                 round);
     scored(round.round + 1, rounds + 1);
   };
-  Arm arm = empty_arm(own_arm(s.options));
+  Arm arm = empty_arm(s.options, own_arm(s.options));
   Round start;
   score(s.demo.out / kSourceWeights, start);
   arm.rounds = {start};

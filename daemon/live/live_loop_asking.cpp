@@ -104,7 +104,7 @@ std::int64_t LiveLoop::worth_a_round(const AskLimits& limits, const RoundOptions
   constexpr double kRoundsADay = 4;
   const auto a_day = regions_per_day(limits);
   const int side = parts_.options.engine.acquisition.region_px;
-  const auto a_round = adapt::budget_of(round.budget, {}, side, desk_.bytes_per_region()).regions;
+  const auto a_round = adapt::budget_of(round.budget, {}, side, {.bytes = desk_.bytes_per_region()}).regions;
   const double worth = a_round ? static_cast<double>(*a_round) : a_day.value_or(1) / kRoundsADay;
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::min(worth, a_day.value_or(worth))));
 }

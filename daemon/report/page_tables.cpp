@@ -96,6 +96,8 @@ json results_table(const Report& report, const std::vector<ArmView>& arms) {
            {"Pixels", "labelled pixels"},
            {"Of pool", "labelled pixels as a share of the pool"},
            {"Regions", "labelled regions"},
+           {"Clicks",
+            "one for a region that holds one class, else one for each class; whole images have none"},
            {"Frames", "frames that hold a labelled region"},
            {"Sent", "by the vehicle"},
            {"Steps", "optimiser steps on the target"},
@@ -113,6 +115,7 @@ json results_table(const Report& report, const std::vector<ArmView>& arms) {
     cells.push_back(
         share_cell(static_cast<double>(last.labelled_pixels), static_cast<double>(report.pool_pixels)));
     cells.push_back(count_cell(last.regions));
+    cells.push_back(last.clicks > 0 ? count_cell(last.clicks) : number_cell("–", kNone));
     cells.push_back(count_cell(last.frames));
     cells.push_back(bytes_cell(last.bytes_sent));
     cells.push_back(count_cell(last.steps));
@@ -120,6 +123,17 @@ json results_table(const Report& report, const std::vector<ArmView>& arms) {
     cells.push_back(last.frame_ms > 0 ? number_cell(duration(last.frame_ms / 1e3), last.frame_ms)
                                       : number_cell("–", kNone));
     cells.push_back(last.memory_bytes > 0 ? bytes_cell(last.memory_bytes) : number_cell("–", kNone));
+    out["rows"].push_back(std::move(line));
+  }
+  return out;
+}
+
+json sheet_table(const Sheet& sheet) {
+  json out = table({});
+  for (const auto& text : sheet.heads) out["heads"].push_back(head(text));
+  for (const auto& texts : sheet.rows) {
+    json line = row(texts.empty() ? "" : texts.front(), "");
+    for (std::size_t c = 1; c < texts.size(); ++c) line["cells"].push_back(text_cell(texts[c], "n"));
     out["rows"].push_back(std::move(line));
   }
   return out;

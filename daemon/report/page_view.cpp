@@ -106,6 +106,13 @@ json facts(const Report& report) {
   return out;
 }
 
+json sheets(const Report& report) {
+  json out = json::array();
+  for (const Sheet& sheet : report.sheets)
+    out.push_back({{"title", sheet.title}, {"note", sheet.note}, {"table", sheet_table(sheet)}});
+  return out;
+}
+
 json legend(json entries) {
   return {{"legend", std::move(entries)}};
 }
@@ -150,6 +157,7 @@ json page_view(const Report& report) {
           {"tiles", tile_list},
           {"rounds_chart", rounds_chart(arms)},
           {"results", results_table(report, arms)},
+          {"sheets", sheets(report)},
           {"arms", arms_view(arms)},
           {"ceiling", ceiling ? title_of(*ceiling) : ""},
           {"cost_charts", charts({pixels_chart(report, arms), bytes_chart(arms)})},

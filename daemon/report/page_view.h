@@ -23,6 +23,7 @@ nlohmann::json results_table(const Report& report, const std::vector<ArmView>& a
 /// What each round of the arms that asked had cost by then.
 nlohmann::json cost_table(const Report& report, const std::vector<ArmView>& arms);
 nlohmann::json classes_table(const Report& report, const std::vector<ArmView>& arms);
+nlohmann::json sheet_table(const Sheet& sheet);
 nlohmann::json time_table(const std::vector<ArmView>& arms);
 nlohmann::json guard_table(const std::vector<ArmView>& arms);
 

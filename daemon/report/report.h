@@ -25,12 +25,15 @@ struct Round {
   double calibration_error = std::numeric_limits<double>::quiet_NaN();  // 0..1
   std::int64_t labelled_pixels = 0;
   std::int64_t regions = 0;
-  std::int64_t frames = 0;  // that hold a labelled region
+  std::int64_t clicks = 0;        // of who labelled them; whole images are not counted in clicks
+  std::int64_t image_pixels = 0;  // of `labelled_pixels`, those of whole images
+  std::int64_t frames = 0;        // that hold a labelled region
   std::int64_t bytes_sent = 0;
   std::int64_t steps = 0;                 // optimiser steps on the target
   std::int64_t memory_bytes = 0;          // of the learner's process at most; 0 = not measured
   double frame_ms = 0;                    // from a decoded frame to its labels, a mean; 0 = not measured
   std::map<std::string, double> seconds;  // stage -> wall time
+  std::map<std::string, double> losses;   // term of the loss -> its mean over the round's steps, weighted
   Guard guard = Guard::none;
   std::string guard_note;  // why, in a few words
 };
@@ -75,6 +78,13 @@ struct Picture {
   std::vector<Panel> panels;
 };
 
+/// A table of text that the report shows beside its arms; the first cell of a row names it.
+struct Sheet {
+  std::string title, note;
+  std::vector<std::string> heads;
+  std::vector<std::vector<std::string>> rows;  // as many cells as there are heads
+};
+
 struct Report {
   std::string title = "driftloop report";
   std::uint64_t seed = 0;
@@ -89,6 +99,7 @@ struct Report {
   std::vector<std::string> notes;
   std::vector<Arm> arms;
   std::vector<Picture> pictures;
+  std::vector<Sheet> sheets;
 };
 
 /// The content of report.json. NaN becomes null. Pictures are named by their files, not held. Throws

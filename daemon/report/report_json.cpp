@@ -40,8 +40,8 @@ constexpr std::array kRoles = {std::pair{Role::start, "start"},     std::pair{Ro
 json round_json(const Round& round, const std::string& arm) {
   json classes = json::object();
   for (const auto& [name, iou] : round.per_class_iou) classes[name] = share(iou, arm, name);
-  for (std::int64_t count : {round.labelled_pixels, round.regions, round.frames, round.bytes_sent,
-                             round.steps, round.memory_bytes})
+  for (std::int64_t count : {round.labelled_pixels, round.regions, round.clicks, round.image_pixels,
+                             round.frames, round.bytes_sent, round.steps, round.memory_bytes})
     DL_CHECK(count >= 0, arm, round.round, count);
   json out = {{"round", round.round},
               {"miou", share(round.miou, arm, "miou")},
@@ -52,6 +52,9 @@ json round_json(const Round& round, const std::string& arm) {
               {"bytes_sent", round.bytes_sent},
               {"steps", round.steps},
               {"seconds", map_json(round.seconds)}};
+  if (!round.losses.empty()) out["losses"] = map_json(round.losses);
+  if (round.clicks > 0) out["clicks"] = round.clicks;
+  if (round.image_pixels > 0) out["image_pixels"] = round.image_pixels;
   if (!round.space_miou.empty()) out["space_miou"] = map_json(round.space_miou);
   if (std::isfinite(round.boundary_miou))
     out["boundary_miou"] = share(round.boundary_miou, arm, "boundary_miou");
@@ -85,6 +88,16 @@ json pictures_json(const std::vector<Picture>& pictures) {
       panels.push_back({{"name", panel.name}, {"file", panel_file(row, column, panel)}});
     }
     out.push_back({{"title", pictures[row].title}, {"caption", pictures[row].caption}, {"panels", panels}});
+  }
+  return out;
+}
+
+json sheets_json(const std::vector<Sheet>& sheets) {
+  json out = json::array();
+  for (const Sheet& sheet : sheets) {
+    for (const auto& row : sheet.rows) DL_CHECK(row.size() == sheet.heads.size(), sheet.title, row.size());
+    out.push_back(
+        {{"title", sheet.title}, {"note", sheet.note}, {"heads", sheet.heads}, {"rows", sheet.rows}});
   }
   return out;
 }
@@ -158,7 +171,7 @@ class Place {
   std::string where_;
 };
 
-constexpr double kAnySeconds = 1e12;
+constexpr double kAnySeconds = 1e12, kAnyNumber = 1e300;
 
 Guard read_guard(const Place& place) {
   const std::string word = place.text("guard");
@@ -194,6 +207,9 @@ Round read_round(const Place& place) {
   if (place.has("space_miou")) round.space_miou = place.at("space_miou").reals(1.0);
   if (place.has("boundary_miou")) round.boundary_miou = place.at("boundary_miou").real(1.0);
   if (place.has("calibration_error")) round.calibration_error = place.at("calibration_error").real(1.0);
+  if (place.has("losses")) round.losses = place.at("losses").reals(kAnyNumber);
+  round.clicks = place.count("clicks");
+  round.image_pixels = place.count("image_pixels");
   round.memory_bytes = place.count("memory_bytes");
   round.frame_ms = place.real("frame_ms", kAnySeconds);
   round.guard = read_guard(place);
@@ -212,6 +228,21 @@ Arm read_arm(const Place& place) {
   arm.error = place.text("error");
   arm.settings = place.object("settings");
   return arm;
+}
+
+std::vector<std::string> read_texts(const Place& place) {
+  std::vector<std::string> texts;
+  for (const Place& item : place.items()) texts.push_back(item.text());
+  return texts;
+}
+
+Sheet read_sheet(const Place& place) {
+  Sheet sheet{place.at("title").text(), place.at("note").text(), read_texts(place.at("heads")), {}};
+  for (const Place& row : place.at("rows").items()) {
+    sheet.rows.push_back(read_texts(row));
+    row.require(sheet.rows.back().size() == sheet.heads.size(), "as long as the heads");
+  }
+  return sheet;
 }
 
 Panel read_panel(const Place& place, const std::filesystem::path& folder) {
@@ -239,24 +270,26 @@ std::string panel_file(std::size_t row, std::size_t column, const Panel& panel) 
 json to_json(const Report& report) {
   json arms = json::array();
   for (const Arm& arm : report.arms) arms.push_back(arm_json(arm));
-  return {{"schema", kSchema},
-          {"title", report.title},
-          {"seed", report.seed},
-          {"config", report.config},
-          {"strategy", report.strategy},
-          {"source", report.source},
-          {"target", report.target},
-          {"label_space", report.label_space},
-          {"budget", report.budget},
-          {"pool_pixels", report.pool_pixels},
-          {"pool_bytes", report.pool_bytes},
-          {"revision", report.revision},
-          {"device", report.device},
-          {"command", report.command},
-          {"created", report.created},
-          {"notes", report.notes},
-          {"arms", arms},
-          {"pictures", pictures_json(report.pictures)}};
+  json out = {{"schema", kSchema},
+              {"title", report.title},
+              {"seed", report.seed},
+              {"config", report.config},
+              {"strategy", report.strategy},
+              {"source", report.source},
+              {"target", report.target},
+              {"label_space", report.label_space},
+              {"budget", report.budget},
+              {"pool_pixels", report.pool_pixels},
+              {"pool_bytes", report.pool_bytes},
+              {"revision", report.revision},
+              {"device", report.device},
+              {"command", report.command},
+              {"created", report.created},
+              {"notes", report.notes},
+              {"arms", arms},
+              {"pictures", pictures_json(report.pictures)}};
+  if (!report.sheets.empty()) out["sheets"] = sheets_json(report.sheets);
+  return out;
 }
 
 Report from_json(const json& document, const std::filesystem::path& folder) {
@@ -287,6 +320,7 @@ Report from_json(const json& document, const std::filesystem::path& folder) {
     for (const Place& panel : row.at("panels").items()) picture.panels.push_back(read_panel(panel, folder));
     report.pictures.push_back(std::move(picture));
   }
+  for (const Place& sheet : top.items("sheets")) report.sheets.push_back(read_sheet(sheet));
   return report;
 }
 

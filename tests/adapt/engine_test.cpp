@@ -163,6 +163,15 @@ TEST_F(EngineTest, TheStatisticsOfTheTargetAreTakenWithoutTouchingTheWeights) {
   EXPECT_EQ(plain.live().feature_space(), own) << "a copy was fitted, not the live model";
 }
 
+TEST_F(EngineTest, ABudgetOfClicksIsPricedByTheAnswersSoFar) {
+  Engine engine = make(tiny());
+  EXPECT_EQ(engine.budget({.clicks = 12}).regions, 12);
+  engine.merge(answer(ask(engine)));
+  const auto labels = engine.labels();
+  ASSERT_GT(labels.clicks, labels.regions) << "no region of two classes among these";
+  EXPECT_EQ(engine.budget({.clicks = 12}).regions, 12 * labels.regions / labels.clicks);
+}
+
 TEST_F(EngineTest, AStopTokenEndsTrainingAtAStep) {
   Engine engine = make(tiny());
   std::stop_source stop;

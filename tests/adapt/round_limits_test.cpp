@@ -37,9 +37,11 @@ TEST(BudgetOf, TheLeastHolds) {
 }
 
 TEST(BudgetOf, BytesAreRegionsByWhatOneTakes) {
-  EXPECT_EQ(budget_of({.bytes = 9999}, kTenFrames, 8, 2500.0).regions, 3);
-  EXPECT_EQ(budget_of({.bytes = 2499}, kTenFrames, 8, 2500.0).regions, 0) << "not one fits";
-  EXPECT_EQ(budget_of({.regions = 2, .bytes = 9999}, kTenFrames, 8, 2500.0).regions, 2);
+  EXPECT_EQ(budget_of({.bytes = 9999}, kTenFrames, 8, {.bytes = 2500.0}).regions, 3);
+  EXPECT_EQ(budget_of({.bytes = 2499}, kTenFrames, 8, {.bytes = 2500.0}).regions, 0) << "not one fits";
+  EXPECT_EQ(budget_of({.regions = 2, .bytes = 9999}, kTenFrames, 8, {.bytes = 2500.0}).regions, 2);
+  EXPECT_EQ(budget_of({.clicks = 9}, kTenFrames, 8).regions, 9) << "before an answer a region is one click";
+  EXPECT_EQ(budget_of({.clicks = 9}, kTenFrames, 8, {.clicks = 1.5}).regions, 6);
   EXPECT_THROW(budget_of({.bytes = 9999}, kTenFrames, 8), CheckError) << "who sends nothing cannot know";
 }
 

@@ -179,6 +179,34 @@ TEST(TargetLabelsTest, AStateBeforeRegionsHadIdsIsNumberedInItsOrder) {
   EXPECT_EQ(labels.label("b", Purpose::train).at<std::uint8_t>(8, 1), 3);
 }
 
+TEST(TargetLabelsTest, AnAnswerCostsAClickForEachClassInIt) {
+  const cv::Mat one(8, 8, CV_8UC1, cv::Scalar(3));
+  cv::Mat three = one.clone();
+  three(cv::Rect(0, 0, 2, 8)).setTo(0);
+  three(cv::Rect(4, 0, 2, 8)).setTo(18);
+  three(cv::Rect(6, 0, 1, 8)).setTo(255);  // where nobody could tell nothing is pressed
+  EXPECT_EQ(clicks_of(one), 1);
+  EXPECT_EQ(clicks_of(three), 3);
+  EXPECT_EQ(clicks_of(cv::Mat(1, 1, CV_8UC1, cv::Scalar(255))), 1) << "but somebody looked";
+  TargetLabels labels;
+  labels.ask({"a", {0, 0, 8, 8}, 1}, Purpose::train, kFrame);
+  labels.ask({"a", {8, 0, 8, 8}, 1}, Purpose::guard, kFrame);
+  labels.ask({"b", cv::Rect({0, 0}, kFrame), 1}, Purpose::train, kFrame);
+  labels.answer({"a", {0, 0, 8, 8}, one});
+  labels.answer({"a", {8, 0, 8, 8}, three});
+  labels.answer({"b", cv::Rect({0, 0}, kFrame), cv::Mat(kFrame, CV_8UC1, cv::Scalar(3))});
+  EXPECT_EQ(labels.totals().clicks, 4) << "a whole image is drawn, not clicked";
+  EXPECT_EQ(labels.totals().images, 1);
+  EXPECT_EQ(labels.totals().image_pixels, kFrame.area());
+  TensorFile file;
+  labels.save(file);
+  TargetLabels loaded;
+  loaded.load(file);
+  EXPECT_EQ(loaded.totals().clicks, 4);
+  EXPECT_EQ(loaded.totals().images, 1);
+  EXPECT_EQ(loaded.totals().image_pixels, kFrame.area());
+}
+
 /// What the heap has handed out; more exact than the resident set, which keeps what earlier tests freed.
 std::size_t heap_bytes() {
   const auto info = ::mallinfo2();

@@ -52,7 +52,7 @@ TEST_P(ArmContract, IsCalledAndExplainedInWords) {
   EXPECT_EQ(arm.explanation.back(), '.');
   EXPECT_EQ(arm.explanation.find('\n'), std::string::npos);
   EXPECT_THAT(arm_help(), HasSubstr(arm.explanation));
-  const Arm empty = empty_arm(GetParam());
+  const Arm empty = empty_arm(a_run(), GetParam());
   EXPECT_EQ(empty.title, arm.title);
   EXPECT_EQ(empty.role, arm.role);
   EXPECT_TRUE(empty.rounds.empty());
@@ -182,6 +182,79 @@ TEST(ArmTable, AnArmThatIsThereTwiceIsRefused) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("'random' is there twice"));
   }
+}
+
+TEST(ArmVariant, IsTheArmItIsLikeButForWhatItSets) {
+  RunOptions run = a_run();
+  run.variants = {{.name = "quiet_random",
+                   .like = "random",
+                   .title = "",
+                   .explanation = "By lot, without self-training.",
+                   .rounds = {{.times = 2, .steps = 7, .budget = {.clicks = 9}}},
+                   .set = {"engine.selftrain.weight=0", "engine.acquisition.region_px=1"}}};
+  run.arms = {"random", "quiet_random"};
+  EXPECT_NO_THROW(check_run(run, {}));
+  const RunOptions own = arm_options(run, "quiet_random");
+  EXPECT_EQ(own.engine.selftrain.weight, 0);
+  EXPECT_EQ(own.engine.acquisition.region_px, 1);
+  EXPECT_EQ(own.engine.train.horizon_steps, 14);
+  ASSERT_EQ(own.rounds.size(), 1u);
+  EXPECT_EQ(own.rounds[0].strategy.name(), "random") << "as the arm it is like";
+  EXPECT_EQ(arm_options(run, "random").rounds.size(), 3u) << "the run's own rounds are not touched";
+  EXPECT_EQ(trainings(run).size(), 2u);
+  const Arm arm = empty_arm(run, "quiet_random");
+  EXPECT_EQ(arm.title, "quiet random");
+  EXPECT_EQ(arm.explanation, "By lot, without self-training.");
+  EXPECT_EQ(arm.role, Role::control) << "the role of chance is one arm's";
+}
+
+TEST(ArmVariant, WhatCannotWorkIsRefusedWithItsPlace) {
+  const auto refused = [](ArmVariant variant) {
+    RunOptions run = a_run();
+    run.variants = {std::move(variant)};
+    try {
+      check_run(run, {});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  ArmVariant good;
+  good.name = "mine";
+  EXPECT_EQ(refused(good), "");
+  const auto with = [&](const auto& change) {
+    ArmVariant variant = good;
+    change(variant);
+    return refused(variant);
+  };
+  EXPECT_THAT(with([](auto& v) { v.name = "../mine"; }), HasSubstr("variants[0].name '../mine'"));
+  EXPECT_THAT(with([](auto& v) { v.name = "random"; }), HasSubstr("is an arm already"));
+  EXPECT_THAT(with([](auto& v) { v.like = "randon"; }), HasSubstr("did you mean 'random'"));
+  EXPECT_THAT(with([](auto& v) { v.set = {"engine.selftrain.wight=0"}; }), HasSubstr("weight"));
+  EXPECT_THAT(with([](auto& v) { v.set = {"source=folder:/x"}; }), HasSubstr("source"));
+  EXPECT_THAT(with([](auto& v) { v.rounds = {{.times = std::nullopt}}; }),
+              HasSubstr("variants[0].rounds[0].times"));
+}
+
+TEST(ArmTable, ARunWithoutASourceNeedsNoneAnywhere) {
+  RunOptions run = a_run();
+  run.source.clear();
+  const auto refused = [&] {
+    try {
+      check_run(run, {});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  run.arms = {"random"};
+  EXPECT_THAT(refused(), HasSubstr("warmup_steps"));
+  run.warmup_steps = 0;
+  EXPECT_THAT(refused(), HasSubstr("engine.train.batch_source"));
+  run.engine.train.batch_source = 0;
+  EXPECT_EQ(refused(), "");
+  run.arms = {"random", "source_only"};
+  EXPECT_THAT(refused(), HasSubstr("'source_only'"));
 }
 
 TEST(ArmTable, AnUnknownNameIsToldTheNearest) {

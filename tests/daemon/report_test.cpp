@@ -120,7 +120,7 @@ TEST(Report, SaysWhereADocumentIsWrong) {
 TEST(Report, KeysOfLaterVersionsAreSkipped) {
   json document = to_json(sample_report());
   document["weather"] = "rain";
-  document["arms"][0]["rounds"][0]["clicks"] = 12;
+  document["arms"][0]["rounds"][0]["naps"] = 12;
   EXPECT_EQ(from_json(document, "."), sample_report());
 }
 

@@ -213,6 +213,27 @@ TEST_F(BadInput, UnknownNamesOnTheCommandLine) {
   EXPECT_FALSE(fs::exists(out)) << "a folder was made before the mistake was seen";
 }
 
+TEST_F(BadInput, ABenchmarkThatLacksSomething) {
+  refused({kDriftloop, "bench"}, {"bench needs a preset", "driftloop bench --help"});
+  refused({kDriftloop, "bench", "streetsim"}, {"bench needs --out FOLDER"});
+  const std::string out = (folder_ / "out").string();
+  refused({kDriftloop, "bench", "gtav2cityscapes_5", "--out", out, "--set", "data_root=/nowhere"},
+          {"source: ", "/nowhere/gtav"});
+  refused({kDriftloop, "bench", "streetsim", "--out", out, "--set", "start=resnet9"},
+          {"no weights 'resnet9'", "start empty"});
+  refused({kDriftloop, "bench", "streetsim", "--out", out, "--set", "source=\"\""},
+          {"warmup_steps", "no source to warm up on"});
+  refused({kDriftloop, "bench", "streetsim", "--out", out, "--set",
+           "variants=[{name: mine, set: [engine.train.ratee=1]}]"},
+          {"variants[0]", "did you mean 'rate'"});
+  EXPECT_FALSE(fs::exists(out)) << "a folder was made before the mistake was seen";
+  fs::create_directories(folder_ / "half" / "seed_1");
+  refused({kDriftloop, "bench", "table", (folder_ / "half").string()}, {"no run of driftloop bench"});
+  std::ofstream(folder_ / "half" / "seed_1" / "run.yaml") << "title: x\n";
+  refused({kDriftloop, "bench", "table", (folder_ / "half").string()}, {"has not ended", "command.txt"});
+  refused({kDriftloop, "bench", "table", "/nowhere"}, {"no such folder: /nowhere"});
+}
+
 TEST_F(BadInput, MistypedWordsAreNamedWithTheNearest) {
   refused({kDriftloop, "doctr"}, {"unknown subcommand 'doctr'", "did you mean 'doctor'"});
   refused({kDriftloop, "statsu", "--json"}, {"unknown subcommand 'statsu'", "did you mean 'status'"});

@@ -51,11 +51,15 @@ class Bench : public testing::Test {
  protected:
   std::vector<std::string> command(
       const std::string& out,
-      const std::string& arms = "source_only, adabn, self_training, random, cover, full, plan") const {
+      const std::string& arms = "source_only, adabn, self_training, random, cover, full, plan",
+      const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> sets{
+        "rounds=[{times: 2, steps: 4, strategy: cover, budget: {share: 0.02}}, "
+        "{steps: 6, strategy: random, budget: {regions: 4}}]",
+        "arms=[" + arms + "]"};
+    sets.insert(sets.end(), more.begin(), more.end());
     return with_sets({kDriftloop, "bench", "streetsim", "--seed", "3", "--out", (folder_ / out).string()},
-                     {"rounds=[{times: 2, steps: 4, strategy: cover, budget: {share: 0.02}}, "
-                      "{steps: 6, strategy: random, budget: {regions: 4}}]",
-                      "arms=[" + arms + "]"});
+                     sets);
   }
   nlohmann::json report(const std::string& out) const { return read_json(folder_ / out / "report.json"); }
 
@@ -187,6 +191,79 @@ TEST_F(Bench, AKilledRunContinuesAndEndsWhereAnUndisturbedOneDoes) {
     EXPECT_EQ(scores.at("per_class_iou").size(), 19u);
     EXPECT_EQ(scores.at("images"), 4);
   }
+}
+
+/// What the arm says it has done, in steps.
+int progress_of(const fs::path& arm) {
+  std::ifstream file(arm / "progress");
+  int done = 0;
+  file >> done;
+  return done;
+}
+
+TEST_F(Bench, StoppedAndKilledInTheMiddleOfRoundsItComesToTheSameNumbers) {
+  // A state after every step: each stop is in the middle of something.
+  const std::string rounds = "rounds=[{times: 2, steps: 80, strategy: cover, budget: {share: 0.02}}]";
+  const auto restless = command("restless", "cover", {rounds, "save_seconds=0"});
+  const fs::path arm = folder_ / "restless" / "arms" / "cover";
+  for (const int signal : {SIGTERM, SIGKILL, SIGTERM}) {
+    const int before = progress_of(arm);
+    auto bench = std::make_unique<daemon::ChildProcess>(restless, folder_ / "restless.log");
+    ASSERT_TRUE(eventually([&] { return progress_of(arm) > before; })) << bench->last_words();
+    if (signal == SIGKILL) {
+      kill_with_arms(bench, folder_ / "restless");
+      continue;
+    }
+    bench->terminate();
+    ASSERT_TRUE(eventually([&] { return bench->wait(std::chrono::milliseconds(100)).has_value(); }));
+    ASSERT_NE(*bench->wait(std::chrono::milliseconds(0)), 0) << "it ended before it could be stopped";
+    EXPECT_THAT(bench->last_words(), HasSubstr("the same command goes on where this one was"));
+  }
+  const Outcome ended = run(restless, folder_ / "ended");
+  ASSERT_EQ(ended.status, 0) << ended.all();
+  const Outcome calm = run(command("calm", "cover", {rounds}), folder_ / "calm_run");
+  ASSERT_EQ(calm.status, 0) << calm.all();
+  EXPECT_EQ(numbers(report("restless")), numbers(report("calm")));
+  EXPECT_FALSE(fs::exists(folder_ / "restless" / "source.safetensors.state")) << "the warm-up's own state";
+}
+
+TEST_F(Bench, SeveralSeedsHaveFoldersOfTheirOwnAndOneTable) {
+  auto several = command("several", "random, cover, points, full",
+                         {"variants=[{name: points, like: random, set: [engine.acquisition.region_px=1]}]",
+                          "published=[{method: Somebody 2026, miou_percent: 45.5}]"});
+  const auto seed = std::find(several.begin(), several.end(), "--seed");
+  *seed = "--seeds";
+  *(seed + 1) = "3,4";
+  const Outcome made = run(several, folder_ / "several_run");
+  ASSERT_EQ(made.status, 0) << made.all();
+  EXPECT_THAT(made.out, HasSubstr("2 seeds (3, 4)"));
+  for (const char* row :
+       {"random regions", "cover", "points", "full supervision", "published: Somebody 2026"})
+    EXPECT_THAT(made.out, HasSubstr(row));
+  const Outcome table = run(
+      {kDriftloop, "bench", "table", (folder_ / "several").string(), "--out", (folder_ / "page").string()},
+      folder_ / "table");
+  ASSERT_EQ(table.status, 0) << table.all();
+  EXPECT_THAT(table.out, HasSubstr("published: Somebody 2026"));
+  const auto mean = read_json(folder_ / "page" / "report.json");
+  double of_seeds = 0;
+  for (const char* folder : {"several/seed_3", "several/seed_4"}) {
+    const auto of_seed = report(folder);
+    of_seeds += arm_named(of_seed, "cover").at("rounds").back().at("miou").get<double>() / 2;
+  }
+  EXPECT_NEAR(arm_named(mean, "cover").at("rounds").back().at("miou").get<double>(), of_seeds, 1e-9);
+  EXPECT_EQ(mean.at("sheets").size(), 1u);
+  const auto first = report("several/seed_3");
+  const auto& points = arm_named(first, "points").at("rounds").back();
+  EXPECT_EQ(points.at("clicks"), points.at("regions")) << "a point is one click";
+  EXPECT_THAT(config::read_file(folder_ / "page" / "report.html"), HasSubstr("Somebody 2026"));
+  const Outcome again = run(several, folder_ / "again");
+  EXPECT_EQ(again.status, 0) << again.all();
+  EXPECT_THAT(run({kDriftloop, "bench", "table", (folder_ / "several" / "seed_3").string(),
+                   (folder_ / "several").string()},
+                  folder_ / "twice")
+                  .err,
+              HasSubstr("was run twice with seed 3"));
 }
 
 TEST_F(Bench, AModelIsScoredInWindowsAndItsPredictionsAreWritten) {

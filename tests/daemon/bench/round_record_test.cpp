@@ -17,6 +17,8 @@ RoundRecord sample() {
           420,
           45'000,
           690,
+          712,
+          300,
           700,
           118,
           1'200'000,
@@ -39,17 +41,19 @@ TEST(RoundRecord, IsOneLineThatReadsBack) {
 
 TEST(RoundRecord, KeepsTheKeysThatScriptsRead) {
   const auto j = nlohmann::json::parse(encode_record(sample()));
-  for (const char* key : {"round", "steps", "labelled_pixels", "regions", "asked_regions", "frames",
-                          "bytes_sent", "bytes_received", "verdict", "guard_note", "live_score",
-                          "candidate_score", "guard_pixels", "seconds", "weights", "memory_bytes"})
+  for (const char* key :
+       {"round", "steps", "labelled_pixels", "regions", "clicks", "image_pixels", "asked_regions", "frames",
+        "bytes_sent", "bytes_received", "verdict", "guard_note", "live_score", "candidate_score",
+        "guard_pixels", "seconds", "weights", "memory_bytes"})
     EXPECT_TRUE(j.contains(key)) << key;
-  EXPECT_EQ(j.size(), 16u);
+  EXPECT_EQ(j.size(), 18u);
 }
 
-TEST(RoundRecord, ALineFromBeforeTheMemoryWasNotedIsRead) {
+TEST(RoundRecord, ALineFromBeforeMemoryAndClicksWereNotedIsRead) {
   auto old = nlohmann::json::parse(encode_record(sample()));
-  old.erase("memory_bytes");
-  EXPECT_EQ(decode_record(old.dump()).memory_bytes, 0);
+  for (const char* later : {"memory_bytes", "clicks", "image_pixels"}) old.erase(later);
+  const RoundRecord read = decode_record(old.dump());
+  EXPECT_EQ(read.memory_bytes + read.clicks + read.image_pixels, 0);
 }
 
 TEST(RoundRecord, WhatIsNoRecordIsOneLineOfError) {
