@@ -115,8 +115,10 @@ TrainReport Engine::train(const TrainRequest& request) {
   TrainReport report;
   for (const auto& term : s.trainer.terms()) report.losses.emplace_back(term.name, 0);
   int refused_in_a_row = 0;
+  StepClock clock(s.device, request.part_seconds);
+  s.trainer.time_into(request.part_seconds);
   while (s.trainer.steps() < until) {
-    if (request.stop.stop_requested()) {
+    if (s.ranks.any(request.stop.stop_requested())) {
       report.stopped = true;
       break;
     }
@@ -132,7 +134,9 @@ TrainReport Engine::train(const TrainRequest& request) {
       };
       torch::manual_seed(seed_of(kDropout));
       config::Random random(seed_of(kMix)), of_wishes(seed_of(kWish));
+      clock.start();
       const auto batch = batches->draw(step, s.batch_share.value(), s.trainer.wishes(of_wishes));
+      clock.end("waiting for images");
       if (batch) losses = s.trainer.step(*batch, random);
     });
     if (!had_memory) {
@@ -159,6 +163,7 @@ TrainReport Engine::train(const TrainRequest& request) {
         !s.with_memory([&] { request.progress({report.steps, request.steps, losses->total}); }))
       ++report.memory_failures;
   }
+  s.trainer.time_into(nullptr);
   for (auto& [name, mean] : report.losses) mean /= std::max(1, report.steps);
   report.batch_share = s.batch_share.value();
   return report;
@@ -269,7 +274,9 @@ JudgeReport Engine::judge() try {
   report.since_best = s.since_best;
   for (const int lost : found.lost)
     report.lost_classes.emplace_back(config::class_names()[static_cast<std::size_t>(lost)]);
-  if (may_go_live(found, s.since_best, s.options.guard)) {
+  // Rank 0 says for all: the others' devices may round otherwise.
+  const bool better = may_go_live(found, s.since_best, s.options.guard);
+  if (s.ranks.gather(better ? "1" : "0").front() == "1") {
     s.since_best = std::min(0.0, s.since_best + found.gain());
     report.verdict = promote();
   } else {

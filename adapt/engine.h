@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -41,6 +42,8 @@ struct TrainRequest {
   int steps = 0;
   std::stop_token stop = {};
   std::function<void(const TrainProgress&)> progress = {};
+  /// Where the time goes, added by part of a step; the device is waited for after each. Null = not asked.
+  std::map<std::string, double>* part_seconds = nullptr;
 };
 
 struct TrainReport {

@@ -119,6 +119,10 @@ std::string device_text(const RunsOn& where) {
   return "cpu, " + std::to_string(where.threads > 0 ? where.threads : torch::get_num_threads()) + " threads";
 }
 
+std::int64_t device_memory_peak(const RunsOn& where) {
+  return peak_device_bytes(resolve_device(where.device));
+}
+
 int visible_gpus() {
   return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
 }

@@ -71,6 +71,17 @@ void release_cached_memory(torch::Device device) noexcept {
   }
 }
 
+std::int64_t peak_device_bytes(torch::Device device) {
+  if (device.is_cpu()) return 0;
+#if defined(DRIFTLOOP_GENERIC_CACHE)
+  return at::getDeviceAllocator(device.type())->getDeviceStats(device.index()).allocated_bytes[0].peak;
+#elif defined(DRIFTLOOP_CUDA_KERNELS)
+  return c10::cuda::CUDACachingAllocator::getDeviceStats(device.index()).allocated_bytes[0].peak;
+#else
+  return 0;
+#endif
+}
+
 void rethrow_out_of_memory(const std::exception& error, const std::string& doing, torch::Device device) {
   if (!is_out_of_memory(error)) throw;
   release_cached_memory(device);

@@ -19,6 +19,9 @@ void release_cached_memory(torch::Device device) noexcept;
 [[noreturn]] void rethrow_out_of_memory(const std::exception& error, const std::string& doing,
                                         torch::Device device);
 
+/// Of this process on a GPU at most, so far, in tensors; 0 on the CPU, and where LibTorch cannot say.
+std::int64_t peak_device_bytes(torch::Device device);
+
 /// What `work` gives; its lack of memory becomes OutOfMemory.
 template <class Work>
 auto needing_memory(const std::string& doing, torch::Device device, const Work& work) -> decltype(work()) {

@@ -29,6 +29,14 @@ class Ranks {
     return index % static_cast<std::size_t>(count()) == static_cast<std::size_t>(rank());
   }
 
+  /// Whether any rank says so.
+  bool any(bool mine) const {
+    if (count() == 1) return mine;
+    bool one = false;
+    for (const auto& said : gather(mine ? "1" : "0")) one = one || said == "1";
+    return one;
+  }
+
   /// One process, which is everybody.
   static const Ranks& alone() {
     static const Ranks only;

@@ -27,7 +27,8 @@ void require_learning(const WarmUp& plan, const adapt::TrainReport& report) {
 
 /// A net with the published weights, and the head fresh.
 void start_from(const WarmUp& plan, const adapt::EngineOptions& options, adapt::Engine& engine) {
-  const std::filesystem::path scratch = plan.weights.string() + ".start";
+  const std::filesystem::path scratch =
+      plan.weights.string() + ".start_" + std::to_string(plan.ranks->rank());
   config::make_folder(scratch.parent_path());
   adapt::import_weights({find_start(plan.start), adapt::spec_of(options), plan.seed, ""}, scratch);
   engine.load_weights(scratch, adapt::EmaStart::fresh);
@@ -59,7 +60,7 @@ bool warm_up(const WarmUp& plan, const std::function<void(adapt::Engine&)>& resu
   options.guard.enabled = false;
   options.selftrain.weight = 0;
   NoFrames no_frames;
-  adapt::Engine engine(options, plan.source, no_frames, plan.seed);
+  adapt::Engine engine(options, plan.source, no_frames, plan.seed, *plan.ranks);
   if (resume) resume(engine);
   if (engine.step() == 0 && !plan.start.empty()) start_from(plan, options, engine);
   while (engine.step() < plan.steps) {
@@ -68,7 +69,7 @@ bool warm_up(const WarmUp& plan, const std::function<void(adapt::Engine&)>& resu
     require_learning(plan, *report);
   }
   engine.judge();  // without a guard: the trained model becomes the live one
-  engine.live().save(plan.weights);
+  if (plan.ranks->rank() == 0) engine.live().save(plan.weights);
   return true;
 }
 

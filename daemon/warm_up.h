@@ -17,8 +17,9 @@ struct WarmUp {
   std::string source_name;
   std::uint64_t seed = 0;
   std::int64_t steps = 0;
-  std::filesystem::path weights;  // where the model goes
-  std::string start = {};         // see find_start(); "" = from nothing
+  std::filesystem::path weights;                       // where the model goes
+  std::string start = {};                              // see find_start(); "" = from nothing
+  const adapt::Ranks* ranks = &adapt::Ranks::alone();  // the first writes the weights
 };
 
 /// Where published weights to start from are: `start` is a file (.safetensors or .pth) or a name, as

@@ -50,7 +50,7 @@ sqlitecpp_prefix=$root/build/deps/sqlitecpp
 # One line per thing they serve: toolchain, images, camera, link, store, programs, tests.
 packages=(
   ca-certificates ccache cmake g++ git ninja-build pkg-config python3 python3-venv
-  libopencv-dev libpng-dev
+  libopencv-dev libpng-dev libgloo-dev
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-tools
   libzmq3-dev cppzmq-dev libprotobuf-dev protobuf-compiler libssl-dev
   libsqlite3-dev libsqlitecpp-dev

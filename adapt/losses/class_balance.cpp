@@ -13,12 +13,13 @@ std::string key_of(const std::string& name) {
 
 }  // namespace
 
-at::Tensor ClassBalance::weights(const at::Tensor& label_nhw) {
+at::Tensor ClassBalance::weights(const at::Tensor& label_nhw, const Ranks& ranks) {
   if (power_ == 0) return {};
   const torch::NoGradGuard no_grad;
   // A histogram rather than a bincount: that one would wait for the device.
-  const auto count =
+  auto count =
       at::histc(label_nhw.to(at::kFloat), config::kClasses, -0.5, config::kClasses - 0.5).to(at::kDouble);
+  ranks.sum(count);
   if (!seen_.defined()) seen_ = at::zeros({config::kClasses}, at::kDouble);
   seen_ = seen_.to(count.device()) + count;
   const auto share = seen_ / seen_.sum().clamp_min(1);

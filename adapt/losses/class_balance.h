@@ -3,6 +3,7 @@
 #include <string>
 
 #include "adapt/files/safetensors.h"
+#include "adapt/ranks.h"
 #include "adapt/torch.h"
 
 namespace driftloop::adapt {
@@ -12,10 +13,10 @@ class ClassBalance {
   /// `power` 0 = every pixel counts alike.
   ClassBalance(std::string name, double power) : name_(std::move(name)), power_(power) {}
 
-  /// Counts the labels of a batch (int64, 255 ignored) and gives a weight for each class on their device:
-  /// (share of the class)^-power, scaled to a mean of 1 over all pixels that were ever counted. Undefined
-  /// when the power is 0.
-  at::Tensor weights(const at::Tensor& label_nhw);
+  /// Counts the labels of a batch (int64, 255 ignored), of all ranks', and gives a weight for each class on
+  /// their device: (share of the class)^-power, scaled to a mean of 1 over all pixels that were ever counted.
+  /// Undefined when the power is 0.
+  at::Tensor weights(const at::Tensor& label_nhw, const Ranks& ranks = Ranks::alone());
 
   /// Under "loss.<name>.seen".
   void save(TensorFile& file) const;

@@ -1,6 +1,7 @@
 // The consistency loss of method.md 3.3 with the class-wise sampling of 3.4.
 #pragma once
 #include "adapt/model/segmentation_net.h"
+#include "adapt/ranks.h"
 #include "adapt/selftrain/pseudo_label.h"
 
 namespace driftloop::adapt {
@@ -17,6 +18,6 @@ struct ClassSampling {
 /// student predicts as class c stays when its random number is at least 1 - (1 - q_c) / max(1 - q).
 at::Tensor consistency_loss(const at::Tensor& student_nchw, const PseudoBatch& pseudo,
                             double confidence_power, const ClassSampling& sampling = {},
-                            Corners corners = Corners::aligned);
+                            Corners corners = Corners::aligned, const Ranks& ranks = Ranks::alone());
 
 }  // namespace driftloop::adapt

@@ -10,6 +10,7 @@
 #include "adapt/files/safetensors.h"
 #include "adapt/model/segmentation_net.h"
 #include "adapt/options.h"
+#include "adapt/ranks.h"
 #include "adapt/selftrain/pseudo_label.h"
 #include "config/name_table.h"
 
@@ -68,6 +69,7 @@ struct LossSettings {
   const TrainOptions& train;
   const SelfTrainOptions& selftrain;
   torch::Device device = torch::kCPU;  // where the step runs
+  const Ranks& ranks = Ranks::alone();
 };
 
 struct LossEntry {

@@ -1,12 +1,14 @@
 #include "adapt/losses/ohem.h"
 
 #include "adapt/losses/pixel_loss.h"
+#include "adapt/losses/rank_mean.h"
 #include "config/label_space.h"
 
 namespace driftloop::adapt {
 
 at::Tensor ohem_cross_entropy(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
-                              const OhemOptions& options, const at::Tensor& weight_c, Corners corners) {
+                              const OhemOptions& options, const at::Tensor& weight_c, Corners corners,
+                              const Ranks& ranks) {
   auto loss = pixel_losses(logits_nchw, label_nhw, corners);
   auto kept = label_nhw != static_cast<std::int64_t>(config::kIgnore);
   if (options.threshold < 1 && label_nhw.numel() >= options.min_kept) {
@@ -19,7 +21,7 @@ at::Tensor ohem_cross_entropy(const at::Tensor& logits_nchw, const at::Tensor& l
     loss = loss * weight_c.index_select(0, label_nhw.clamp_max(weight_c.numel() - 1).flatten())
                       .view_as(label_nhw)
                       .to(loss.scalar_type());
-  return loss.masked_fill(~kept, 0).sum() / kept.sum().clamp_min(1);
+  return mean_over_ranks(loss.masked_fill(~kept, 0).sum(), kept.sum(), 1, ranks);
 }
 
 at::Tensor class_probability_sums(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "adapt/model/segmentation_net.h"
+#include "adapt/ranks.h"
 
 namespace driftloop::adapt {
 
@@ -13,11 +14,12 @@ struct OhemOptions {
 };
 
 /// Cross entropy over the hard pixels of logits (N, C, h, w), enlarged to the (N, H, W) int64 labels, 255
-/// ignored: mean over those kept, each times `weight_c` of its class where that is given. Zero (with a
+/// ignored: mean over those kept of all ranks (rank_mean.h), each times `weight_c` of its class where that is
+/// given; which pixels are hard each rank decides for itself, as the published code does. Zero (with a
 /// gradient of zero) when no pixel is labelled. Does not wait for the device.
 at::Tensor ohem_cross_entropy(const at::Tensor& logits_nchw, const at::Tensor& label_nhw,
                               const OhemOptions& options, const at::Tensor& weight_c = {},
-                              Corners corners = Corners::aligned);
+                              Corners corners = Corners::aligned, const Ranks& ranks = Ranks::alone());
 
 /// (2, C) double, on the device of the logits (as above), no gradient: over the labelled pixels of each class
 /// the sum of their probability of it, and their number.

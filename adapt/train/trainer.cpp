@@ -105,7 +105,9 @@ double Trainer::rate_share() const {
 StepLosses Trainer::step(const Batch& batch, config::Random& random) {
   mend();
   torn_ = true;
+  clock_.start();
   StepLosses losses = try_step(batch, random);
+  clock_.end("optimiser and teacher's move");
   torn_ = false;
   return losses;
 }
@@ -160,11 +162,13 @@ void Trainer::learn_from(const Batch& batch, double share, config::Random& rando
   }
   const auto image = joined({source.image_nhwc, target.image_nhwc, taught.strong.image_nhwc});
   look_again(context, batch, image);
+  clock_.end("teacher and mixing");
   Outputs wanted = Outputs::main;
   for (const auto& term : terms_)
     if (weight_of(term) > 0) wanted = wanted | term.loss->wants();
   student_->train();
   context.output = student_->run(student_->normalised(image), wanted);
+  clock_.end("student forward");
   if (self_training_.follows_confidence()) {
     const auto q = self_training_.confidence().values();
     context.class_confidence = at::tensor(at::ArrayRef<double>(q.data(), q.size())).to(device_);
@@ -188,7 +192,9 @@ void Trainer::learn_from(const Batch& batch, double share, config::Random& rando
     for (const auto& map :
          {context.output.logits_nchw, context.output.aux_nchw, context.output.representation_nchw})
       if (map.defined()) total = total + 0 * map.sum();
+  clock_.end("losses");
   if (total.requires_grad()) total.backward();
+  clock_.end("backward");
   sums.term_t = sums.term_t + at::stack(values).to(at::kDouble);
   for (auto& id : taught.seen.frame_id) sums.seen.frame_id.push_back(std::move(id));
   for (auto& of_frame : taught.seen.share_c) sums.seen.share_c.push_back(std::move(of_frame));
@@ -228,6 +234,7 @@ StepLosses Trainer::try_step(const Batch& batch, config::Random& random) {
   const auto batches = split(batch, train_.accumulate);
   for (const Batch& one : batches) learn_from(one, 1 / static_cast<double>(batches.size()), random, sums);
   if (ranks_.count() > 1) join_ranks(sums);
+  clock_.end("other ranks");
   if (!sums.learns)
     throw Error(
         "no term of the loss has a weight for what there is to learn from: raise train.target_weight, "

@@ -14,6 +14,7 @@
 #include "adapt/ranks.h"
 #include "adapt/selftrain/self_training.h"
 #include "adapt/train/optimiser.h"
+#include "adapt/train/step_clock.h"
 #include "config/random.h"
 
 namespace driftloop::adapt {
@@ -39,6 +40,8 @@ class Trainer {
   /// mend(); when it throws in it the step counts: each parameter has taken it whole, in part (weight decay,
   /// momentum) or not at all, all of them finite.
   StepLosses step(const Batch& batch, config::Random& random);
+  /// From now on the time of each part of a step is added here; null = no more.
+  void time_into(std::map<std::string, double>* seconds) { clock_ = StepClock(device_, seconds); }
   /// Clears up after a step() that threw: drops the gradients, puts the BN statistics back. The next step()
   /// does it first when this one could not (no memory again).
   void mend();
@@ -68,7 +71,7 @@ class Trainer {
   void join_ranks(Sums& sums);
   void learn_from(const Batch& batch, double share, config::Random& random, Sums& sums);
   void look_again(StepContext& context, const Batch& batch, const at::Tensor& image_nhwc);
-  LossSettings loss_settings() const { return {train_, selftrain_, device_}; }
+  LossSettings loss_settings() const { return {train_, selftrain_, device_, ranks_}; }
   double weight_of(const Term& term) const;
   double progress() const;
   double rate_share() const;
@@ -85,6 +88,7 @@ class Trainer {
   std::unique_ptr<Optimiser> optimiser_;
   std::int64_t steps_ = 0;
   bool warm_ = false;  // the nets began with weights that had learnt already
+  StepClock clock_{device_, nullptr};
   bool torn_ = false;  // a step threw and has not been mended
 };
 

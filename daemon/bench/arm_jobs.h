@@ -11,15 +11,27 @@
 
 namespace driftloop::daemon {
 
+/// A process of `driftloop arm`, or one for each device.
+struct Job {
+  std::string name;                // for messages
+  std::filesystem::path folder;    // of its log and its progress
+  std::vector<std::string> words;  // of its command line, beside the run and the seed
+};
+Job warmup_job(const std::filesystem::path& out);
+/// Each of the groups of arms that share a training.
+std::vector<Job> training_jobs(const std::filesystem::path& out,
+                               const std::vector<std::vector<std::string>>& trainings);
+
 struct ArmJobs {
-  std::filesystem::path out;                        // the run's folder; holds run.yaml and source.safetensors
-  std::vector<std::vector<std::string>> trainings;  // each the arms that share it: a process
-  std::function<int()> jobs;                        // how many at a time, asked anew before each start
+  std::filesystem::path out;  // the run's folder; holds run.yaml
+  std::vector<Job> jobs;
+  std::function<int()> side_by_side;  // how many at a time, asked anew before each start
   std::uint64_t seed = 0;
   // Of the training that is started last, after another has ended: it has the cores to itself for most of its
   // time. 0 = as the others. Sums are rounded otherwise with another number, so a run that is to be repeated
   // exactly leaves it.
   int last_threads = 0;
+  int devices = 1;  // processes of each job, on this machine
 };
 
 /// `command` and its --set arguments, as a user would type them.
@@ -38,9 +50,9 @@ class RunFolder {
 /// Writes out/run.yaml, which the arm processes read.
 void write_run_file(const RunOptions& options, const std::filesystem::path& out);
 
-/// Runs every arm and waits; `tick` is called about twice a second with the share of all arms done. Throws
-/// Error with the last words of an arm that failed (the others are stopped; finished rounds are kept and the
-/// same command goes on).
+/// Runs every job and waits; `tick` is called about twice a second with the share of all done. Throws Error
+/// with the last words of one that failed (the others are stopped; what was saved is kept and the same
+/// command goes on).
 void run_arm_jobs(const ArmJobs& jobs, std::stop_token stop, const std::function<void(double share)>& tick);
 
 /// The folder of an arm below the run's.

@@ -123,6 +123,7 @@ struct Training {
   const ArmUnits& units;
   std::stop_token stop;
   fs::path state;
+  const adapt::Ranks& ranks;
 
   /// The round under way, from where it is to its end: ask, merge, train, judge. None at a stop. What the
   /// arms score is theirs.
@@ -130,12 +131,14 @@ struct Training {
   void save(Extent extent);
   void begin_round(int number);
 
+  adapt::BudgetOptions budget_now(const RoundOptions& asked) const;
   bool ask(const RoundOptions& asked);
   bool train(int steps, int units_before);
 };
 
 void Training::save(Extent extent) {
   engine.set_note(encode_training_place(place));
+  if (ranks.rank() > 0) return;
   extent == Extent::all ? engine.save(state) : engine.save_memory(state);
 }
 
@@ -146,11 +149,22 @@ void Training::begin_round(int number) {
   save(Extent::all);
 }
 
+/// What the answers of earlier rounds took more clicks than was expected, or less, this one makes up for.
+adapt::BudgetOptions Training::budget_now(const RoundOptions& asked) const {
+  adapt::BudgetOptions budget = asked.budget;
+  if (!budget.clicks) return budget;
+  std::int64_t until_now = 0;
+  for (int round = 1; round <= place.round; ++round)
+    until_now += round_at(plan, round)->budget.clicks.value_or(0);
+  budget.clicks = std::max<std::int64_t>(0, until_now - engine.labels().clicks);
+  return budget;
+}
+
 /// False at a stop.
 bool Training::ask(const RoundOptions& asked) {
   StageClock clock(place.seconds);
   const auto proposed = clock.time("propose", [&] {
-    adapt::ProposeRequest request{.strategy = asked.strategy, .budget = engine.budget(asked.budget)};
+    adapt::ProposeRequest request{.strategy = asked.strategy, .budget = engine.budget(budget_now(asked))};
     request.stop = stop;
     request.scratch = scratch;
     return engine.propose(request);
@@ -180,7 +194,7 @@ bool Training::train(int steps, int units_before) {
     place.good_steps += report.steps;
     for (const auto& [term, mean] : report.losses) place.loss_sums[term] += mean * report.steps;
     if (report.stopped) save(Extent::all);
-    if (stop.stop_requested()) return false;
+    if (ranks.any(stop.stop_requested())) return false;
     if (!report.stopped) return true;
   }
 }
@@ -225,15 +239,12 @@ void fill_scores(const adapt::Evaluation& evaluation, Round& round) {
 }
 
 void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& weights, std::stop_token stop,
-                const StepProgress& progress) {
+                const StepProgress& progress, const adapt::Ranks& ranks) {
   if (fs::exists(weights)) return;
-  const WarmUp plan{warmup_options(options),
-                    open_source(options),
-                    options.source,
-                    seed,
-                    options.warmup_steps,
-                    weights,
-                    options.start};
+  const WarmUp plan{warmup_options(options), open_source(options),
+                    options.source,          seed,
+                    options.warmup_steps,    weights,
+                    options.start,           &ranks};
   const fs::path state = weights.string() + ".state";
   const bool finished = warm_up(
       plan, [&](adapt::Engine& engine) { engine.load(state); },
@@ -246,16 +257,17 @@ void run_warmup(const RunOptions& options, std::uint64_t seed, const fs::path& w
                             slice.look_at_clock();
                           }});
         require_memory(report);
-        if (report.stopped) engine.save(state);
-        if (stop.stop_requested()) return std::nullopt;
+        if (report.stopped && ranks.rank() == 0) engine.save(state);
+        if (ranks.any(stop.stop_requested())) return std::nullopt;
         return report;
       });
   if (!finished) throw Error("stopped while training on the source; the same command goes on from there");
-  fs::remove_all(state);
+  if (ranks.rank() == 0) fs::remove_all(state);
 }
 
 bool run_training(const RunOptions& options, std::uint64_t seed, const std::vector<std::string>& arms,
-                  const fs::path& out, std::stop_token stop, const StepProgress& progress) {
+                  const fs::path& out, std::stop_token stop, const StepProgress& progress,
+                  const adapt::Ranks& ranks) {
   const auto source = open_source(options);
   const auto target = open_cached(options.target, options.target_split, options);
   const auto eval = open_cached(options.eval, options.eval_split, options);
@@ -271,16 +283,34 @@ bool run_training(const RunOptions& options, std::uint64_t seed, const std::vect
     judged.back().found.weights = "model.safetensors";
     config::make_folder(judged.back().folder);
   }
-  adapt::Engine engine(own.engine, source, *pool, seed);
+  adapt::Engine engine(own.engine, source, *pool, seed, ranks);
   const ArmUnits units(own.rounds, target->size(), eval->size() * arms.size());
   const fs::path state = judged.front().folder / "state";
+  const bool first = ranks.rank() == 0;
   TrainingPlace place;
-  Training training{engine,   own.rounds, oracle, place, options.save_seconds, judged.front().folder / "scan",
-                    progress, units,      stop,   state};
-  const auto write_parts = [&] {
-    for (const auto& arm : judged) write_part(part_of(options, seed, arm.found), arm.folder);
+  Training training{engine,
+                    own.rounds,
+                    oracle,
+                    place,
+                    options.save_seconds,
+                    judged.front().folder / (first ? "scan" : "scan_" + std::to_string(ranks.rank())),
+                    progress,
+                    units,
+                    stop,
+                    state,
+                    ranks};
+  /// Scored and written down; false at a stop.
+  const auto score = [&](const Round& round) {
+    if (first)
+      for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, round, arm);
+    if (ranks.any(stop.stop_requested())) return false;
+    if (first)
+      for (const auto& arm : judged) write_part(part_of(options, seed, arm.found), arm.folder);
+    return true;
   };
-  if (engine.load(state)) {
+  const bool goes_on = static_cast<bool>(engine.load(state));
+  ranks.gather("");  // nobody writes before all have looked
+  if (goes_on) {
     place = decode_training_place(engine.note());
     for (auto& arm : judged) {
       arm.found.rounds = read_report(arm.folder).arms.at(0).rounds;
@@ -288,18 +318,13 @@ bool run_training(const RunOptions& options, std::uint64_t seed, const std::vect
     }
   } else {
     engine.load_weights(out / kSourceWeights);
-    for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, {}, arm);
-    if (stop.stop_requested()) return false;
-    write_parts();
+    if (!score({})) return false;
     training.begin_round(1);
     progress(units.evaluate, units.total);
   }
   while (round_at(own.rounds, place.round) != nullptr) {
     const auto round = training.run_round();
-    if (!round) return false;
-    for (auto& arm : judged) score_round(engine, *eval, options.evaluation, stop, *round, arm);
-    if (stop.stop_requested()) return false;
-    write_parts();
+    if (!round || !score(*round)) return false;
     training.begin_round(place.round + 1);
     progress(units.before(place.round), units.total);
   }

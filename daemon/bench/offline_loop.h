@@ -22,14 +22,16 @@ using StepProgress = std::function<void(int done, int total)>;
 /// Trains on the source and writes `weights`, going on where an earlier call was stopped; does nothing when
 /// the file is there. Throws Error, also when `stop` ended it.
 void run_warmup(const RunOptions& options, std::uint64_t seed, const std::filesystem::path& weights,
-                std::stop_token stop, const StepProgress& progress);
+                std::stop_token stop, const StepProgress& progress,
+                const adapt::Ranks& ranks = adapt::Ranks::alone());
 
 /// Runs arms that share a training (trainings()) in the run's folder `out`, from the weights there, going on
 /// where an earlier call was stopped or, killed, last saved its state. Writes model.safetensors and the part
 /// report.json into each arm's folder, the state into that of the first. False when `stop` ended it early.
-/// Throws Error.
+/// Of several ranks, which all call it with the same folder, the first scores and writes. Throws Error.
 bool run_training(const RunOptions& options, std::uint64_t seed, const std::vector<std::string>& arms,
-                  const std::filesystem::path& out, std::stop_token stop, const StepProgress& progress);
+                  const std::filesystem::path& out, std::stop_token stop, const StepProgress& progress,
+                  const adapt::Ranks& ranks = adapt::Ranks::alone());
 
 /// mIoU and per-class IoU into the fields of a round.
 void fill_scores(const adapt::Evaluation& evaluation, Round& round);

@@ -13,6 +13,7 @@
 #include "daemon/bench/arm_table.h"
 #include "daemon/bench/offline_loop.h"
 #include "daemon/bench/oracle.h"
+#include "daemon/bench/run_ranks.h"
 #include "daemon/bench/run_report.h"
 #include "daemon/commands/commands.h"
 #include "daemon/progress.h"
@@ -30,6 +31,7 @@ struct BenchArguments {
   fs::path out;
   std::uint64_t seed = 1;
   std::vector<std::uint64_t> seeds;
+  int devices = 1;
   std::vector<std::string> sets;
 };
 struct TableArguments {
@@ -44,25 +46,25 @@ std::string preset_help() {
   return text;
 }
 
-/// One seed, in a folder of its own.
-void run_seed(const BenchArguments& arguments, const RunOptions& options, const fs::path& out,
-              StopSignals& signals) {
-  const std::string command = command_text(
-      "driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed), arguments.sets);
-  const RunFolder folder(out, command);
+std::string command_of(const BenchArguments& arguments) {
+  return command_text("driftloop bench " + arguments.preset + " --seed " + std::to_string(arguments.seed),
+                      arguments.sets);
+}
+
+/// The folder is this command's and holds this run and no other. Throws Error.
+std::unique_ptr<RunFolder> claim(const fs::path& out, const std::string& command,
+                                 const BenchArguments& arguments, const RunOptions& options) {
+  auto folder = std::make_unique<RunFolder>(out, command);
   if (const fs::path begun = out / "run.yaml";
       fs::exists(begun) && config::read_file(begun) != config::to_yaml(options, config::Comments::help))
     throw Error(begun.string() + " has other settings than preset '" + arguments.preset +
                 "' has now, so going on would mix two runs: give another --out");
   write_run_file(options, out);
-  const auto all = trainings(options);
-  PlannedProgress line(planned_stages(options));
-  run_warmup(options, arguments.seed, out / kSourceWeights, signals.token(), [&](int done, int total) {
-    line.at("warm-up", static_cast<double>(done) / total, "training on the source");
-  });
-  run_arm_jobs({out, all, [&] { return options.jobs; }, arguments.seed, 0}, signals.token(),
-               [&](double share) { line.at("arms", share, "arms: " + std::to_string(options.arms.size())); });
-  line.at("pictures", 0, "pictures and report");
+  return folder;
+}
+
+/// Every arm's part and the pictures, in one report.
+void report_run(const RunOptions& options, const fs::path& out, const std::string& command) {
   std::vector<fs::path> parts;
   for (const auto& arm : options.arms) parts.push_back(fs::relative(arm_folder(out, arm), out));
   Report report = read_parts(out, parts);
@@ -73,6 +75,53 @@ void run_seed(const BenchArguments& arguments, const RunOptions& options, const 
                                     {out / kSourceWeights, arm_folder(out, shown) / "model.safetensors",
                                      asked_regions(shown, arm_folder(out, shown)), kPictureRows});
   write_report(report, out);
+}
+
+/// One seed, in a folder of its own: each training a process, or one for each device.
+void run_seed(const BenchArguments& arguments, const RunOptions& options, const fs::path& out,
+              StopSignals& signals) {
+  const std::string command = command_of(arguments);
+  const auto folder = claim(out, command, arguments, options);
+  PlannedProgress line(planned_stages(options));
+  const auto run = [&](std::vector<Job> jobs, const std::string& stage, const std::string& doing) {
+    const int side_by_side = arguments.devices > 1 ? 1 : options.jobs;  // a job has all devices
+    run_arm_jobs({out, std::move(jobs), [=] { return side_by_side; }, arguments.seed, 0, arguments.devices},
+                 signals.token(), [&](double share) { line.at(stage, share, doing); });
+  };
+  if (!fs::exists(out / kSourceWeights)) run({warmup_job(out)}, "warm-up", "training on the source");
+  run(training_jobs(out, trainings(options)), "arms", "arms: " + std::to_string(options.arms.size()));
+  line.at("pictures", 0, "pictures and report");
+  report_run(options, out, command);
+  line.finish("report: " + (out / "report.html").string());
+}
+
+/// The same as one of several processes that somebody else started, all with this command line. The first of
+/// them alone writes.
+void run_seed_with(const adapt::Ranks& ranks, const BenchArguments& arguments, const RunOptions& options,
+                   const fs::path& out, StopSignals& signals) {
+  const bool first = ranks.rank() == 0;
+  const std::string command = command_of(arguments);
+  std::unique_ptr<RunFolder> folder;
+  if (first) folder = claim(out, command, arguments, options);
+  ranks.gather("");  // the folder is there
+  RunOptions own = options;
+  own.engine.device = device_of(options, local_rank_of_environment());
+  PlannedProgress line(planned_stages(options));
+  const auto show = [&](const char* stage, double part, double parts) {
+    return [&line, first, stage, part, parts](int done, int total) {
+      if (first) line.at(stage, (part + static_cast<double>(done) / total) / parts, stage);
+    };
+  };
+  run_warmup(own, arguments.seed, out / kSourceWeights, signals.token(), show("warm-up", 0, 1), ranks);
+  ranks.gather("");  // the weights are there
+  const auto all = trainings(options);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (!run_training(own, arguments.seed, all[i], out, signals.token(),
+                      show("arms", static_cast<double>(i), static_cast<double>(all.size())), ranks))
+      throw Error("stopped; the same command goes on where this one was");
+  if (!first) return;
+  line.at("pictures", 0, "pictures and report");
+  report_run(options, out, command);
   line.finish("report: " + (out / "report.html").string());
 }
 
@@ -95,19 +144,33 @@ int run_bench(const BenchArguments& arguments) {
   options = with_data_placed(std::move(options));
   check_data(options);
   StopSignals signals;
+  std::unique_ptr<adapt::Ranks> ranks;
+  if (auto meeting = meeting_of_environment()) {
+    if (arguments.devices > 1)
+      throw Error(
+          "--devices starts the processes, and WORLD_SIZE says that somebody has: leave one of them out");
+    meeting->device = device_of(options, local_rank_of_environment());
+    ranks = adapt::join_ranks(*meeting);
+  }
+  const auto run = [&](const BenchArguments& one, const fs::path& out) {
+    ranks ? run_seed_with(*ranks, one, options, out, signals) : run_seed(one, options, out, signals);
+  };
   if (arguments.seeds.empty()) {
-    run_seed(arguments, options, arguments.out, signals);
+    run(arguments, arguments.out);
     return 0;
   }
+  const bool writes = !ranks || ranks->rank() == 0;
   std::vector<fs::path> runs;
   for (std::size_t i = 0; i < arguments.seeds.size(); ++i) {
     BenchArguments one = arguments;
     one.seed = arguments.seeds[i];
     runs.push_back(arguments.out / ("seed_" + std::to_string(one.seed)));
-    std::printf("seed %llu, %zu of %zu\n", static_cast<unsigned long long>(one.seed), i + 1,
-                arguments.seeds.size());
-    if (!fs::exists(runs.back() / "report.html")) run_seed(one, options, runs.back(), signals);
+    if (writes)
+      std::printf("seed %llu, %zu of %zu\n", static_cast<unsigned long long>(one.seed), i + 1,
+                  arguments.seeds.size());
+    if (!fs::exists(runs.back() / "report.html")) run(one, runs.back());
   }
+  if (!writes) return 0;
   const auto tables = run_tables(find_runs(runs));
   print_tables(tables);
   write_tables(tables, arguments.out);
@@ -158,9 +221,15 @@ Run add_bench(CLI::App& app) {
   command->add_option("--set", arguments->sets, "override a setting: section.key=value (repeatable)")
       ->allow_extra_args(false);
   command->footer(preset_help() + '\n' + arm_help());
-  const Run table = add_table(*command);
+  command
+      ->add_option(
+          "--devices", arguments->devices,
+          "so many processes share each training, one on each GPU (on the CPU with engine.device=cpu)")
+      ->check(CLI::Range(1, 1024));
+  const Run table = add_table(*command), speed = add_speed(*command);
   return [=] {
-    for (const auto* chosen : command->get_subcommands()) return chosen->get_name() == "table" ? table() : 0;
+    for (const auto* chosen : command->get_subcommands())
+      return chosen->get_name() == "table" ? table() : speed();
     for (const auto& [given, name] : {std::pair{arguments->preset.empty(), "a preset"},
                                       std::pair{arguments->out.empty(), "--out FOLDER"}})
       if (given)
@@ -179,12 +248,18 @@ Run add_arm(CLI::App& app) {
   struct Arguments {
     std::string run;
     std::vector<std::string> names;
+    bool warmup = false;
     std::uint64_t seed = 1;
     int threads = 0;
+    adapt::Rendezvous meeting;
   };
   auto arguments = std::make_shared<Arguments>();
   command->add_option("--run", arguments->run)->required();
-  command->add_option("--name", arguments->names)->required();  // those that share a training
+  command->add_option("--name", arguments->names);  // those that share a training
+  command->add_flag("--warmup", arguments->warmup);
+  command->add_option("--devices", arguments->meeting.count);
+  command->add_option("--rank", arguments->meeting.rank);
+  command->add_option("--port", arguments->meeting.port);
   command->add_option("--seed", arguments->seed)->required();
   command->add_option("--threads", arguments->threads);
   return [arguments] {
@@ -194,10 +269,26 @@ Run add_arm(CLI::App& app) {
     if (arguments->threads > 0) options.engine.threads = arguments->threads;
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // an arm does not outlive the run that reads it
     StopSignals signals;
-    ProgressFile progress(arm_folder(out, arguments->names.front()) / "progress");
-    const bool finished =
-        run_training(options, arguments->seed, arguments->names, out, signals.token(), std::ref(progress));
-    return finished ? 0 : 130;
+    const adapt::Rendezvous& meeting = arguments->meeting;
+    std::unique_ptr<adapt::Ranks> joined;
+    if (meeting.count > 1) {
+      options.engine.device = device_of(options, meeting.rank);
+      joined = adapt::join_ranks(
+          {meeting.rank, meeting.count, meeting.address, meeting.port, options.engine.device});
+    }
+    const adapt::Ranks& ranks = joined ? *joined : adapt::Ranks::alone();
+    const fs::path folder =
+        arguments->warmup ? warmup_job(out).folder : arm_folder(out, arguments->names.front());
+    ProgressFile progress(folder / "progress");
+    const StepProgress show = [&](int done, int total) {
+      if (ranks.rank() == 0) progress(done, total);
+    };
+    if (arguments->warmup) {
+      run_warmup(options, arguments->seed, out / kSourceWeights, signals.token(), show, ranks);
+      return 0;
+    }
+    return run_training(options, arguments->seed, arguments->names, out, signals.token(), show, ranks) ? 0
+                                                                                                       : 130;
   };
 }
 

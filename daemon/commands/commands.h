@@ -10,6 +10,7 @@ using Run = std::function<int()>;
 /// Each returns what to run; it reads the options that CLI11 has filled in by then.
 Run add_demo(CLI::App& app);
 Run add_bench(CLI::App& app);
+Run add_speed(CLI::App& bench);
 Run add_arm(CLI::App& app);
 Run add_eval(CLI::App& app);
 Run add_export(CLI::App& app);

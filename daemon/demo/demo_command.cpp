@@ -154,7 +154,7 @@ Report run_arms(const RunOptions& options, const LiveDemo& demo, StopSignals& si
   };
   const auto jobs = [&] { return options.jobs - (live.finished() ? 0 : 1); };
   const int threads = options.engine.threads * options.jobs;
-  run_arm_jobs({demo.out, offline, jobs, demo.seed, threads}, signals.token(), show);
+  run_arm_jobs({demo.out, training_jobs(demo.out, offline), jobs, demo.seed, threads}, signals.token(), show);
   while (!live.finished()) {
     if (signals.token().stop_requested())
       throw Error("stopped; the same command continues where each program was");

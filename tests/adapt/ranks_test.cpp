@@ -115,6 +115,46 @@ TEST(RanksTest, AStepOfTwoRanksIsAStepOfTheDoubleBatch) {
   });
 }
 
+/// Ranks whose images hold labels of other classes, and more or fewer of them: a mean of their means would be
+/// another loss.
+TEST(RanksTest, MeansAreOverThePixelsOfAllRanks) {
+  torch::manual_seed(9);
+  Batch batch;
+  batch.source_image = torch::randint(0, 256, {6, 48, 64, 3}, torch::kByte);
+  batch.source_label = torch::randint(0, 19, {6, 48, 64}, torch::kInt64);
+  batch.source_label.slice(0, 0, 3).slice(1, 8, 48).fill_(255);  // little is labelled for the first rank
+  batch.target_image = torch::randint(0, 256, {6, 48, 64, 3}, torch::kByte);
+  batch.target_label = torch::full({6, 48, 64}, 255, torch::kInt64);
+  batch.target_label.slice(0, 4, 5).slice(1, 8, 20).fill_(5);  // and nothing of the target
+  auto options = plain();
+  options.class_balance = 0.5;
+  const auto whole = make_trainer(options);
+  config::Random random(1);
+  const auto expected = whole->step(batch, random);
+  // What rounding alone does to so few labels under a fresh batch norm: the same images in another order.
+  Batch turned;
+  const auto last_first = at::arange(5, -1, -1);
+  for (auto member : {&Batch::source_image, &Batch::source_label, &Batch::target_image, &Batch::target_label})
+    turned.*member = (batch.*member).index_select(0, last_first);
+  const auto other = make_trainer(options);
+  other->step(turned, random);
+  const double rounding = difference(other->student().parameters(), whole->student().parameters());
+  ThreadRanks(2).run([&](const Ranks& ranks) {
+    const auto trainer = make_trainer(options, ranks);
+    config::Random own_random(1);
+    Batch own;
+    for (auto member :
+         {&Batch::source_image, &Batch::source_label, &Batch::target_image, &Batch::target_label})
+      own.*member = images_of(batch.*member, ranks, 3);
+    const auto losses = trainer->step(own, own_random);
+    for (std::size_t term = 0; term < expected.terms.size(); ++term)
+      EXPECT_NEAR(losses.terms[term], expected.terms[term], 1e-5 * (1e-3 + expected.terms[term])) << term;
+    const double apart = difference(trainer->student().parameters(), whole->student().parameters());
+    std::printf("parameters %.2e apart, by rounding alone %.2e\n", apart, rounding);
+    EXPECT_LT(apart, 5 * rounding);
+  });
+}
+
 /// Of a rank whose images hold no label, or labels for other heads, the gradients are nothing, and the others
 /// do not wait for it for ever.
 TEST(RanksTest, ARankWithoutLabelsLearnsWhatTheOthersDo) {

@@ -266,6 +266,15 @@ TEST_F(Bench, SeveralSeedsHaveFoldersOfTheirOwnAndOneTable) {
               HasSubstr("was run twice with seed 3"));
 }
 
+TEST_F(Bench, AStepIsTimedInItsParts) {
+  const Outcome speed =
+      run(with_sets({kDriftloop, "bench", "speed", "streetsim", "--steps", "3"}, {}), folder_ / "speed");
+  ASSERT_EQ(speed.status, 0) << speed.all();
+  for (const char* said : {"waiting for images", "student forward", "backward", "a step as in a run",
+                           "images/s", "of memory", "published step: deeplabv3plus_r101"})
+    EXPECT_THAT(speed.out, HasSubstr(said));
+}
+
 TEST_F(Bench, AModelIsScoredInWindowsAndItsPredictionsAreWritten) {
   const Outcome made = run(command("made", "source_only"), folder_ / "made_run");
   ASSERT_EQ(made.status, 0) << made.all();
