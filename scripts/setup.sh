@@ -106,6 +106,8 @@ install_packages() {
       wanted+=(libzmq3-dev)
     elif [[ $package == libsqlitecpp-dev ]]; then
       build_sqlitecpp=yes
+    elif [[ $package == libgloo-dev ]]; then
+      say "    not in this machine's package sources: libgloo-dev; runs on several devices (bench --devices) are left out"
     else
       unknown+=("$package")
     fi
