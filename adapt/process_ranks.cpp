@@ -13,6 +13,8 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
+#include "adapt/out_of_memory.h"
+
 namespace driftloop::adapt {
 namespace {
 
@@ -88,6 +90,10 @@ class ProcessRanks final : public Ranks {
     try {
       work();
     } catch (const std::exception& error) {
+      // Not OutOfMemory, which is tried again with a smaller batch: the others are waiting in this exchange.
+      if (is_out_of_memory(error))
+        throw Error("not enough memory for what the processes of this run exchange (" + first_line(error) +
+                    "): lower the images of a step or the crops");
       throw Error("one of the " + std::to_string(count_) + " processes of this run is lost (" +
                   first_line(error) + "): the same command goes on where the run last saved its state");
     }

@@ -169,6 +169,13 @@ std::vector<std::string> label_space_names() {
   return names;
 }
 
+TrainIdTable prediction_fold(const LabelSpace& space) {
+  TrainIdTable fold = space.fold;
+  for (std::size_t id = 0; id < kClasses; ++id)
+    if (fold[id] == kIgnore) fold[id] = static_cast<std::uint8_t>(id);
+  return fold;
+}
+
 const TrainIdTable& id_table(std::string_view name) {
   return find_id_table(name).table;
 }

@@ -31,6 +31,10 @@ const std::array<std::array<std::uint8_t, 3>, kClasses>& class_colours_rgb();
 const LabelSpace& label_space(std::string_view name);
 std::vector<std::string> label_space_names();
 
+/// What folds predictions, as `fold` folds labels: a class that the space does not know stays what it is, and
+/// is wrong.
+TrainIdTable prediction_fold(const LabelSpace& space);
+
 /// How a data set's label files number the classes -> trainIds: "trainids" (already trainIds, Cityscapes
 /// *_labelTrainIds.png), "cityscapes" (also GTAV), "synthia", "mapillary" (Vistas 1.2), "camvid" (the 11
 /// classes of SegNet). Throws Error for another name.

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <bitset>
 #include <nlohmann/json.hpp>
 
 #include "adapt/acquisition/strategy.h"
@@ -19,16 +18,6 @@ constexpr const char* kKeyWithoutIds = "regions";  // of states before regions h
 constexpr const char* kTensor = "labels";
 
 }  // namespace
-
-int clicks_of(const cv::Mat& label) {
-  std::bitset<256> classes;
-  for (int y = 0; y < label.rows; ++y) {
-    const auto* row = label.ptr<std::uint8_t>(y);
-    for (int x = 0; x < label.cols; ++x) classes.set(row[x]);
-  }
-  classes.reset(config::kIgnore);
-  return std::max(1, static_cast<int>(classes.count()));
-}
 
 std::uint64_t TargetLabels::ask(const Region& region, Purpose purpose, cv::Size frame_px) {
   DL_CHECK((region.box_px & cv::Rect({0, 0}, frame_px)) == region.box_px, region.frame_id, region.box_px);

@@ -18,16 +18,8 @@ torch::Tensor as_tensor(const cv::Mat& map) {
   return torch::from_blob(map.data, {map.rows, map.cols}, torch::kUInt8).to(torch::kInt64);
 }
 
-/// What folds predictions: a class that the space does not know stays what it is, and is wrong.
-config::TrainIdTable prediction_fold(const config::LabelSpace& space) {
-  config::TrainIdTable fold = space.fold;
-  for (std::size_t id = 0; id < config::kClasses; ++id)
-    if (fold[id] == config::kIgnore) fold[id] = static_cast<std::uint8_t>(id);
-  return fold;
-}
-
 Confusion in_space(const Confusion& counts, const config::LabelSpace& space) {
-  return counts.renamed(space.fold, prediction_fold(space));
+  return counts.renamed(space.fold, config::prediction_fold(space));
 }
 
 }  // namespace

@@ -101,10 +101,7 @@ at::Tensor PlacedNet::frame_feature(const cv::Mat& image_rgb) const {
 cv::Mat PlacedNet::folded(const at::Tensor& ids_hw) const {
   const auto ids = ids_hw.to(torch::kUInt8).cpu().contiguous();
   const cv::Mat label(static_cast<int>(ids.size(0)), static_cast<int>(ids.size(1)), CV_8UC1, ids.data_ptr());
-  config::TrainIdTable fold = config::label_space(spec_.label_space).fold;
-  for (std::size_t id = 0; id < config::kClasses; ++id)
-    if (fold[id] == config::kIgnore) fold[id] = static_cast<std::uint8_t>(id);
-  return config::map_labels(label, fold);
+  return config::map_labels(label, config::prediction_fold(config::label_space(spec_.label_space)));
 }
 
 }  // namespace driftloop::adapt

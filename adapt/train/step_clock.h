@@ -3,7 +3,6 @@
 #include <chrono>
 #include <map>
 #include <string>
-
 #include <torch/cuda.h>
 
 #include "adapt/torch.h"
