@@ -123,6 +123,10 @@ std::int64_t device_memory_peak(const RunsOn& where) {
   return peak_device_bytes(resolve_device(where.device));
 }
 
+void restart_memory_peak(const RunsOn& where) {
+  restart_peak_device_bytes(resolve_device(where.device));
+}
+
 int visible_gpus() {
   return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
 }

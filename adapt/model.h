@@ -92,8 +92,10 @@ class Model {
 /// What a person reads of it ("cpu, 2 threads" or the GPU's name). Throws Error (no such device).
 std::string device_text(const RunsOn& where);
 
-/// What this process has held at most, so far, on that GPU, bytes; 0 on the CPU.
+/// What this process has held at most on that GPU since it began, or since restart_memory_peak(), bytes; 0 on
+/// the CPU.
 std::int64_t device_memory_peak(const RunsOn& where);
+void restart_memory_peak(const RunsOn& where);
 
 /// LibTorch as it is linked, and the GPUs that it sees: "LibTorch 2.9.1, CUDA 13.0, 1 GPU".
 std::string learner_text();

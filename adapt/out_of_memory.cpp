@@ -82,6 +82,15 @@ std::int64_t peak_device_bytes(torch::Device device) {
 #endif
 }
 
+void restart_peak_device_bytes(torch::Device device) {
+  if (device.is_cpu()) return;
+#if defined(DRIFTLOOP_GENERIC_CACHE)
+  at::getDeviceAllocator(device.type())->resetPeakStats(device.index());
+#elif defined(DRIFTLOOP_CUDA_KERNELS)
+  c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
+#endif
+}
+
 void rethrow_out_of_memory(const std::exception& error, const std::string& doing, torch::Device device) {
   if (!is_out_of_memory(error)) throw;
   release_cached_memory(device);

@@ -19,8 +19,10 @@ void release_cached_memory(torch::Device device) noexcept;
 [[noreturn]] void rethrow_out_of_memory(const std::exception& error, const std::string& doing,
                                         torch::Device device);
 
-/// Of this process on a GPU at most, so far, in tensors; 0 on the CPU, and where LibTorch cannot say.
+/// Of this process on a GPU at most since it began, or since the restart, in tensors; 0 on the CPU, and where
+/// LibTorch cannot say.
 std::int64_t peak_device_bytes(torch::Device device);
+void restart_peak_device_bytes(torch::Device device);
 
 /// What `work` gives; its lack of memory becomes OutOfMemory.
 template <class Work>

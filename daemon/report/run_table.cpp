@@ -340,7 +340,10 @@ std::string text_of(const Sheet& sheet) {
     }
     return text + '\n';
   };
-  std::string text = sheet.title + "\n" + sheet.note + "\n\n" + line(sheet.heads);
+  std::string text;
+  if (!sheet.title.empty()) text += sheet.title + "\n";
+  if (!sheet.note.empty()) text += sheet.note + "\n";
+  text += (text.empty() ? "" : "\n") + line(sheet.heads);
   for (const auto& row : sheet.rows) text += line(row);
   return text;
 }

@@ -268,11 +268,17 @@ TEST_F(Bench, SeveralSeedsHaveFoldersOfTheirOwnAndOneTable) {
 
 TEST_F(Bench, AStepIsTimedInItsParts) {
   const Outcome speed =
-      run(with_sets({kDriftloop, "bench", "speed", "streetsim", "--steps", "3"}, {}), folder_ / "speed");
+      run(with_sets({kDriftloop, "bench", "speed", "streetsim", "--steps", "2", "--beside", "demo"}, {}),
+          folder_ / "speed");
   ASSERT_EQ(speed.status, 0) << speed.all();
   for (const char* said : {"waiting for images", "student forward", "backward", "a step as in a run",
-                           "images/s", "of memory", "published step: deeplabv3plus_r101"})
+                           "images/s", "memory of this process", "streetsim: deeplabv3plus_r18",
+                           "demo: efficientnet_lite0", "streetsim, ms", "demo, ms"})
     EXPECT_THAT(speed.out, HasSubstr(said));
+  const Outcome absent = run(with_sets({kDriftloop, "bench", "speed", "streetsim", "--beside", "papre"}, {}),
+                             folder_ / "absent");
+  EXPECT_EQ(absent.status, 1);
+  EXPECT_THAT(absent.err, HasSubstr("papre"));
 }
 
 TEST_F(Bench, AModelIsScoredInWindowsAndItsPredictionsAreWritten) {
