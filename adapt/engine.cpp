@@ -4,6 +4,7 @@
 #include <set>
 
 #include "adapt/acquisition/strategy.h"
+#include "adapt/click_price.h"
 #include "adapt/data/augment.h"
 #include "adapt/engine_impl.h"
 #include "adapt/eval/evaluate.h"
@@ -185,12 +186,25 @@ std::string TrainReport::loss_text() const {
   return text;
 }
 
-Budget Engine::budget(const BudgetOptions& options, const std::optional<double>& bytes_per_region) const {
-  const LabelTotals so_far = labels();
-  const std::int64_t regions = so_far.regions - so_far.images;
-  const double clicks = regions > 0 ? static_cast<double>(so_far.clicks) / static_cast<double>(regions) : 1;
-  return budget_of(options, size_of(round_frames(impl_->round())), impl_->options.acquisition.region_px,
-                   {.bytes = bytes_per_region, .clicks = clicks});
+Budget Engine::budget(const BudgetOptions& options, const config::Chosen& strategy,
+                      const std::optional<double>& bytes_per_region) const {
+  const Impl& s = *impl_;
+  const auto frames = round_frames(impl_->round());
+  RegionPrice price{.bytes = bytes_per_region};
+  if (options.clicks) price.clicks = s.clicks_of_a_region(strategy, frames);
+  return budget_of(options, size_of(frames), s.options.acquisition.region_px, price);
+}
+
+double Engine::Impl::clicks_of_a_region(const config::Chosen& strategy,
+                                        const std::vector<PoolFrame>& frames) const {
+  const auto& so_far = labels.totals();
+  const std::int64_t regions = so_far.answered - so_far.images;
+  if (regions > 0) return static_cast<double>(so_far.clicks) / static_cast<double>(regions);
+  const auto side = asked_side_px(strategy, options.acquisition.region_px);
+  if (!source || frames.empty() || side.value_or(1) == 1) return 1;
+  const auto size = frames.front().size_px;
+  return click_price(*source, config::label_space(options.label_space),
+                     static_cast<double>(*side) / std::max(size.width, size.height));
 }
 
 ProposeReport Engine::propose(const ProposeRequest& request) {

@@ -130,9 +130,12 @@ class Engine {
   /// The regions alone, without a scratch folder.
   std::vector<Region> propose(const config::Chosen& strategy, const Budget& budget,
                               std::stop_token stop = {});
-  /// What a round may ask for by these options, over the frames that it would look at now; as budget_of(),
-  /// with the clicks that a region has taken so far.
-  Budget budget(const BudgetOptions& options, const std::optional<double>& bytes_per_region = {}) const;
+  /// What a round may ask for by these options and this strategy, over the frames that it would look at now;
+  /// as budget_of(), with the clicks that a region has taken so far; before the first answer, with what tiles
+  /// of that share of an image take in the source's labels (click_price.h), or one. Throws Error where those
+  /// cannot be read.
+  Budget budget(const BudgetOptions& options, const config::Chosen& strategy = config::Chosen("random"),
+                const std::optional<double>& bytes_per_region = {}) const;
   /// Takes returned labels; a region merged before changes nothing. Throws Error for a label outside the
   /// label space.
   MergeReport merge(std::span<const RegionLabel> labels);

@@ -34,6 +34,8 @@ struct Engine::Impl {
   bool with_memory(const std::function<void()>& work);
 
   RoundParts round();
+  /// What one region is expected to cost: Engine::budget().
+  double clicks_of_a_region(const config::Chosen& strategy, const std::vector<PoolFrame>& frames) const;
   /// Everything that a scan depends on beside its frame.
   std::string round_key(const config::Chosen& strategy);
   /// Kept for the frames that are still there, and only where a round does not look at all of them.

@@ -48,7 +48,7 @@ void describe(config::Fields& f, BudgetOptions& o) {
   f.field(
       "clicks", o.clicks, {0},
       "key presses that name a class: one for a region that holds one class, else one for each; by what the "
-      "regions answered before took");
+      "regions answered before took, at first by the source's labels");
   f.field("images", o.images, {0}, "pixels of so many of the pool's frames, by their mean size");
   f.field("bytes", o.bytes, {0},
           "bytes that its regions may take on the link, by what those sent before took; on a vehicle alone");

@@ -164,7 +164,8 @@ adapt::BudgetOptions Training::budget_now(const RoundOptions& asked) const {
 bool Training::ask(const RoundOptions& asked) {
   StageClock clock(place.seconds);
   const auto proposed = clock.time("propose", [&] {
-    adapt::ProposeRequest request{.strategy = asked.strategy, .budget = engine.budget(budget_now(asked))};
+    adapt::ProposeRequest request{.strategy = asked.strategy,
+                                  .budget = engine.budget(budget_now(asked), asked.strategy)};
     request.stop = stop;
     request.scratch = scratch;
     return engine.propose(request);

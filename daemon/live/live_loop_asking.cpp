@@ -43,7 +43,8 @@ bool LiveLoop::propose(const Allowance& allowed, std::vector<std::uint64_t>& cho
   const Stopwatch watch(place_.seconds.propose);
   adapt::ProposeReport report;
   const bool done = with_memory([&] {
-    const auto budget = engine_.budget(allowed.round.budget, desk_.bytes_per_region());
+    const auto budget =
+        engine_.budget(allowed.round.budget, allowed.round.strategy, desk_.bytes_per_region());
     adapt::ProposeRequest request{.strategy = allowed.round.strategy,
                                   .budget = adapt::least(budget, {.regions = allowed.regions})};
     request.stop = stop_;

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "adapt/click_price.h"
 #include "config/check.h"
 #include "config/label_space.h"
 #include "tests/adapt/engine_world.h"
@@ -165,7 +166,11 @@ TEST_F(EngineTest, TheStatisticsOfTheTargetAreTakenWithoutTouchingTheWeights) {
 
 TEST_F(EngineTest, ABudgetOfClicksIsPricedByTheAnswersSoFar) {
   Engine engine = make(tiny());
-  EXPECT_EQ(engine.budget({.clicks = 12}).regions, 12);
+  const double of_source =
+      click_price(*source_, config::label_space("cityscapes19"), tiny().acquisition.region_px / 96.0);
+  ASSERT_GT(of_source, 1);
+  EXPECT_EQ(engine.budget({.clicks = 12}).regions, static_cast<std::int64_t>(12 / of_source));
+  EXPECT_EQ(engine.budget({.clicks = 12}, config::Chosen("pixelpick")).regions, 12) << "a point is one click";
   engine.merge(answer(ask(engine)));
   const auto labels = engine.labels();
   ASSERT_GT(labels.clicks, labels.regions) << "no region of two classes among these";
