@@ -3,7 +3,9 @@
 // covered; from the n heaviest others the tile nearest to the centre is asked. Uncertainty never asks where
 // the net is confidently wrong; this does. Clusters go where tiles are many: with tiles that all count alike
 // the regions asked for have the pool's class frequencies, as random ones have. So a tile counts by its
-// predicted class, rare ones more (CoverOptions::balance).
+// predicted class, rare ones more (CoverOptions::balance). What the net is unsure of may count more, too
+// (CoverOptions::uncertainty): the centres then go where it is unsure, each somewhere else, as CLUE (Prabhu
+// et al., ICCV 2021) does with whole images and their entropy.
 #include "adapt/acquisition/cover.h"
 
 #include <ATen/ATen.h>
@@ -25,7 +27,8 @@ class CoverChoice final : public TileChoice {
  public:
   CoverChoice(const CoverOptions& options, const PoolFacts& facts, const SelectRequest& request,
               const RegionBudget& budget)
-      : TileChoice({options.features, options.max_tiles}, facts, request, budget), options_(options) {}
+      : TileChoice({options.features, options.max_tiles, options.uncertainty > 0}, facts, request, budget),
+        options_(options) {}
   std::vector<Region> choose() override;
 
  private:
@@ -39,7 +42,8 @@ class CoverChoice final : public TileChoice {
 at::Tensor CoverChoice::tile_weights() const {
   const auto predicted = classes();
   const auto share = predicted.bincount().to(at::kDouble) / static_cast<double>(predicted.numel());
-  const auto weight = share.index_select(0, predicted).pow(-options_.balance);
+  auto weight = share.index_select(0, predicted).pow(-options_.balance);
+  if (options_.uncertainty > 0) weight = weight * margins().to(at::kDouble).pow(options_.uncertainty);
   return (weight / weight.mean()).to(at::kFloat).contiguous();
 }
 
@@ -78,8 +82,11 @@ std::vector<Region> CoverChoice::choose() {
                      .similarity = similarity[i],
                      .weight = weight[i],
                      .state = tiles_[i].asked ? CoverTile::State::asked : CoverTile::State::open});
-  return regions_of(choose_cover(
-      tiles, centres.size(0), {.count = budget_.total, .of_frame = left_of_frames(), .seed = request_.seed}));
+  return regions_of(choose_cover(tiles, centres.size(0),
+                                 {.count = budget_.total,
+                                  .of_frame = left_of_frames(),
+                                  .seed = request_.seed,
+                                  .draw_by_weight = options_.uncertainty > 0}));
 }
 
 class Cover final : public Strategy {
@@ -106,6 +113,9 @@ void describe(config::Fields& f, CoverOptions& o) {
   f.field("balance", o.balance, {0, 1},
           "a tile counts by (share of its predicted class)^-balance: 0 = clusters follow area, 1 = every "
           "predicted class gets as many");
+  f.field("uncertainty", o.uncertainty, {0, 4},
+          "a tile counts by (how unsure the net is of it)^uncertainty, 1 - margin of the two most probable "
+          "classes: 0 = all alike");
   f.field("max_clusters", o.max_clusters, {1, 65'536},
           "clusters at most, which caps the cost of k-means; beyond it several regions a cluster are asked");
   f.field("fit_tiles", o.fit_tiles, {1, 10'000'000}, "tiles that k-means is fitted on");

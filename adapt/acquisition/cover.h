@@ -12,6 +12,7 @@ class Strategy;
 struct CoverOptions {
   std::string features = "decoder";
   double balance = 0.5;
+  double uncertainty = 0;
   int max_clusters = 1024;
   int fit_tiles = 40'000;
   int max_tiles = 200'000;

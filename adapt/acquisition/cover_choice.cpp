@@ -1,6 +1,8 @@
 #include "adapt/acquisition/cover_choice.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <queue>
 #include <tuple>
 
@@ -17,7 +19,21 @@ struct Cluster {
   std::size_t next = 0;
 };
 
-std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t clusters, std::uint64_t seed) {
+/// `open` in the order of a draw without replacement, in proportion to the weights (Efraimidis and Spirakis
+/// 2006).
+void draw_by_weight(std::vector<std::size_t>& open, const std::vector<CoverTile>& tiles,
+                    config::Random& rng) {
+  std::vector<std::pair<double, std::size_t>> turn;
+  for (const auto i : open) {
+    const double chance = std::max(1e-9, static_cast<double>(config::unit_float(rng.next())));
+    turn.emplace_back(std::log(chance) / std::max(1e-6F, tiles[i].weight), i);
+  }
+  std::sort(turn.begin(), turn.end(), std::greater<>());
+  std::transform(turn.begin(), turn.end(), open.begin(), [](const auto& t) { return t.second; });
+}
+
+std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t clusters,
+                            const CoverLimits& limits) {
   std::vector<Cluster> gathered(static_cast<std::size_t>(clusters));
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     DL_CHECK(tiles[i].cluster >= 0 && tiles[i].cluster < clusters, tiles[i].cluster, clusters);
@@ -28,10 +44,13 @@ std::vector<Cluster> gather(const std::vector<CoverTile>& tiles, std::int64_t cl
     else
       cluster.open.push_back(i);
   }
-  config::Random rng(config::mix64(seed));
+  config::Random rng(config::mix64(limits.seed));
   for (auto& cluster : gathered) {
     if (cluster.open.empty()) continue;
-    rng.shuffle(cluster.open);
+    if (limits.draw_by_weight)
+      draw_by_weight(cluster.open, tiles, rng);
+    else
+      rng.shuffle(cluster.open);
     const auto nearer = [&](std::size_t a, std::size_t b) {
       return std::tie(tiles[b].similarity, a) < std::tie(tiles[a].similarity, b);
     };
@@ -60,7 +79,7 @@ Turn turn_of(const std::vector<Cluster>& clusters, std::size_t c) {
 
 std::vector<std::size_t> choose_cover(const std::vector<CoverTile>& tiles, std::int64_t clusters,
                                       const CoverLimits& limits) {
-  auto gathered = gather(tiles, clusters, limits.seed);
+  auto gathered = gather(tiles, clusters, limits);
   std::priority_queue<Turn> turns;
   for (std::size_t c = 0; c < gathered.size(); ++c)
     if (!gathered[c].open.empty()) turns.push(turn_of(gathered, c));

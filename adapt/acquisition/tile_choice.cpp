@@ -97,12 +97,17 @@ Scan TileChoice::observe(std::size_t index, const Prediction& prediction) const 
   state.slice(0, static_cast<std::int64_t>(open)).fill_(1);
   const auto tile = at::tensor(kept, at::kLong);
   const auto rows = tile.to(prediction.feature_dhw.device());
-  return Scan{
+  Scan scan{
       {"tile", tile.to(at::kInt)},
       {"asked", state},
       {"feature",
        tile_features(prediction.feature_dhw, grid(index)).index_select(0, rows).to(at::kCPU, at::kHalf)},
       {"class", tile_classes(prediction, grid(index)).index_select(0, rows).to(at::kCPU, at::kByte)}};
+  if (options_.margins)
+    scan["margin"] = tile_means(pixel_maps(prediction, Map::margin).margin_hw, grid(index))
+                         .index_select(0, rows)
+                         .to(at::kCPU, at::kHalf);
+  return scan;
 }
 
 void TileChoice::take(std::size_t index, Scan scan) {
@@ -113,6 +118,7 @@ void TileChoice::take(std::size_t index, Scan scan) {
     tiles_.push_back({.frame = static_cast<std::int64_t>(index), .tile = tile[t], .asked = asked[t] != 0});
   features_.push_back(scan.at("feature"));
   classes_.push_back(scan.at("class"));
+  if (options_.margins) margins_.push_back(scan.at("margin"));
 }
 
 std::vector<std::int64_t> TileChoice::left_of_frames() const {
@@ -130,6 +136,10 @@ at::Tensor TileChoice::take_features() {
 
 at::Tensor TileChoice::classes() const {
   return at::cat(classes_).to(at::kLong);
+}
+
+at::Tensor TileChoice::margins() const {
+  return at::cat(margins_).to(at::kFloat);
 }
 
 std::vector<Region> TileChoice::regions_of(const std::vector<std::size_t>& chosen) const {

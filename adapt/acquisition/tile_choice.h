@@ -23,6 +23,7 @@ struct PoolTile {
 struct TileOptions {
   std::string features;    // "decoder" or "backbone"
   std::int64_t max_tiles;  // over the pool, of the open and of the asked ones each; at least 2 a region asked
+  bool margins = false;    // how sure the net is of a tile is kept, too: 2 bytes a tile
 };
 
 class TileChoice : public Choice {
@@ -41,6 +42,8 @@ class TileChoice : public Choice {
   at::Tensor take_features();
   /// (tiles) int64: as predicted.
   at::Tensor classes() const;
+  /// (tiles) float, 0 = sure: the mean margin (pixel_maps.h) over each, where TileOptions asks for it.
+  at::Tensor margins() const;
   /// These tiles, most wanted first, as regions whose score only orders: 1 for the first, falling to 0.
   std::vector<Region> regions_of(const std::vector<std::size_t>& chosen) const;
 
@@ -60,6 +63,7 @@ class TileChoice : public Choice {
   std::vector<TileCount> keep_;       // of each frame
   std::vector<at::Tensor> features_;  // one (tiles of the frame, D) a frame
   std::vector<at::Tensor> classes_;   // one (tiles of the frame) a frame
+  std::vector<at::Tensor> margins_;   // the same
 };
 
 /// `keep` of the numbers in `from`, chosen at random, in their order.

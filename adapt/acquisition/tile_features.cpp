@@ -24,6 +24,14 @@ at::Tensor overlap_shares(int tiles, int tile_px, std::int64_t cells, int frame_
   return shares;
 }
 
+/// (channels, rows, columns): the means over the tiles of (channels, H, W).
+at::Tensor pooled(const at::Tensor& map_chw, const TileGrid& grid) {
+  DL_CHECK(map_chw.dim() == 3 && grid.size() > 0, map_chw.sizes());
+  const auto whole =
+      map_chw.slice(1, 0, grid.rows * grid.tile_px).slice(2, 0, grid.columns * grid.tile_px).unsqueeze(0);
+  return at::avg_pool2d(whole, grid.tile_px).squeeze(0);
+}
+
 }  // namespace
 
 at::Tensor tile_features(const at::Tensor& feature_dhw, const TileGrid& grid) {
@@ -40,10 +48,11 @@ at::Tensor tile_features(const at::Tensor& feature_dhw, const TileGrid& grid) {
 }
 
 at::Tensor tile_classes(const at::Tensor& prob_chw, const TileGrid& grid) {
-  DL_CHECK(prob_chw.dim() == 3 && grid.size() > 0, prob_chw.sizes());
-  const auto whole =
-      prob_chw.slice(1, 0, grid.rows * grid.tile_px).slice(2, 0, grid.columns * grid.tile_px).unsqueeze(0);
-  return at::avg_pool2d(whole, grid.tile_px).squeeze(0).argmax(0).reshape({-1});
+  return pooled(prob_chw, grid).argmax(0).reshape({-1});
+}
+
+at::Tensor tile_means(const at::Tensor& map_hw, const TileGrid& grid) {
+  return pooled(map_hw.unsqueeze(0), grid).reshape({-1});
 }
 
 cv::Mat most_taken(const cv::Mat& taken_hw, const TileGrid& grid) {

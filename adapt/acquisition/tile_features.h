@@ -32,6 +32,9 @@ at::Tensor tile_features(const at::Tensor& feature_dhw, const TileGrid& grid);
 /// (rows x columns) int64: the class of each tile with the largest mean probability of `prob_chw` (C, H, W).
 at::Tensor tile_classes(const at::Tensor& prob_chw, const TileGrid& grid);
 
+/// (rows x columns) float: the mean of `map_hw` (H, W) over each tile.
+at::Tensor tile_means(const at::Tensor& map_hw, const TileGrid& grid);
+
 /// (rows x columns) bytes, row by row: the largest value that the tile touches in `taken_hw` (8UC1; empty =
 /// 0).
 cv::Mat most_taken(const cv::Mat& taken_hw, const TileGrid& grid);

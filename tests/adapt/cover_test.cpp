@@ -44,6 +44,14 @@ TEST(TileFeatures, ClassOfATileIsTheLikeliestOnTheWhole) {
   EXPECT_TRUE(tile_classes(prob, TileGrid({26, 17}, 8)).equal(at::tensor({0, 2, 0, 0, 0, 0}, at::kLong)));
 }
 
+TEST(TileFeatures, MeansOfATileAreOfItsOwnPixels) {
+  auto map = at::zeros({17, 26});
+  map.slice(0, 0, 8).slice(1, 8, 12).fill_(1);  // half of tile 1
+  map.slice(0, 16, 17).fill_(9);                // below the last whole tile
+  map[8][0] = 64;                               // one pixel of tile 3
+  EXPECT_TRUE(tile_means(map, TileGrid({26, 17}, 8)).equal(at::tensor({0.0F, 0.5F, 0.0F, 1.0F, 0.0F, 0.0F})));
+}
+
 TEST(TileFeatures, TilesTouchingFollowTheMask) {
   cv::Mat asked = cv::Mat::zeros(20, 27, CV_8UC1);
   asked.at<std::uint8_t>(7, 8) = 1;
@@ -140,6 +148,21 @@ TEST(ChooseCover, MassIsWeight) {
   EXPECT_EQ(tiles[chosen.at(0)].cluster, 1) << "three tiles of weight 20 are more than thirty of weight 1";
 }
 
+TEST(ChooseCover, WithinAClusterTheHeavierTilesComeSoonerWhereThatIsAsked) {
+  int heavy = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    std::vector<CoverTile> tiles;
+    for (int i = 0; i < 200; ++i)
+      tiles.push_back(
+          {.frame = i, .tile = 0, .cluster = 0, .similarity = 0.5F, .weight = i % 2 == 0 ? 9.0F : 1.0F});
+    const auto chosen = choose_cover(
+        tiles, 1,
+        {.count = 20, .of_frame = frames_of(9, 200), .seed = config::mix64(seed), .draw_by_weight = true});
+    for (const auto i : chosen) heavy += i % 2 == 0;
+  }
+  EXPECT_NEAR(heavy, 176, 20) << "of 200: nine to one at first, a little less as they run out";
+}
+
 TEST(ChooseCover, UsesTheWholeBudgetUnderALimitPerFrame) {
   std::vector<CoverTile> tiles;
   for (int i = 0; i < 60; ++i)
@@ -209,6 +232,25 @@ int rare_asked(double balance) {
 TEST(Cover, BalanceAsksMoreOfRarePredictions) {
   EXPECT_LE(rare_asked(0), 4);
   EXPECT_GE(rare_asked(1), 8) << "of the 12 there are";
+}
+
+/// Of 36 tiles those of the kind that the net is unsure of, a sixth of the pool; features are noise.
+int unsure_asked(double uncertainty) {
+  auto pool = planted_pool();
+  at::manual_seed(7);
+  for (auto& frame : pool.frames) frame.prediction.feature_dhw = at::randn({8, 6, 12});
+  SelectRequest request;
+  request.budget.pixels = 36L * 64;
+  const config::Chosen strategy("cover", CoverOptions{.uncertainty = uncertainty});
+  int unsure = 0;
+  for (const auto& region : make_strategy(strategy)->select(pool, request).regions)
+    unsure += region.box_px.x < 16;
+  return unsure;
+}
+
+TEST(Cover, UncertaintyAsksMoreOfWhatTheNetIsUnsureOf) {
+  EXPECT_LE(unsure_asked(0), 14);
+  EXPECT_GE(unsure_asked(1), 24);
 }
 
 TEST(Cover, GoesOnWithWhatIsNotCovered) {
