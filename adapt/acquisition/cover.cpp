@@ -23,6 +23,8 @@
 namespace driftloop::adapt {
 namespace {
 
+constexpr double kLeastMargin = 1e-4;  // in half precision a net may be sure of every tile
+
 class CoverChoice final : public TileChoice {
  public:
   CoverChoice(const CoverOptions& options, const PoolFacts& facts, const SelectRequest& request,
@@ -43,7 +45,8 @@ at::Tensor CoverChoice::tile_weights() const {
   const auto predicted = classes();
   const auto share = predicted.bincount().to(at::kDouble) / static_cast<double>(predicted.numel());
   auto weight = share.index_select(0, predicted).pow(-options_.balance);
-  if (options_.uncertainty > 0) weight = weight * margins().to(at::kDouble).pow(options_.uncertainty);
+  if (options_.uncertainty > 0)
+    weight = weight * margins().to(at::kDouble).clamp_min(kLeastMargin).pow(options_.uncertainty);
   return (weight / weight.mean()).to(at::kFloat).contiguous();
 }
 

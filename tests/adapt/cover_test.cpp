@@ -253,6 +253,27 @@ TEST(Cover, UncertaintyAsksMoreOfWhatTheNetIsUnsureOf) {
   EXPECT_GE(unsure_asked(1), 24);
 }
 
+TEST(Cover, OfANetThatIsSureOfEverythingUncertaintyChangesNothing) {
+  auto pool = planted_pool();
+  for (auto& frame : pool.frames) {
+    auto prob = at::zeros({6, 48, 96});
+    prob[1] = 1;
+    frame.prediction.prob_chw = prob;
+  }
+  SelectRequest request;
+  request.budget.pixels = 24L * 64;  // a cluster each, so that no lot is drawn
+  const auto asked = [&](double uncertainty) {
+    const config::Chosen strategy("cover", CoverOptions{.uncertainty = uncertainty});
+    std::vector<std::string> places;
+    for (const auto& region : make_strategy(strategy)->select(pool, request).regions)
+      places.push_back(region.frame_id + ' ' + std::to_string(region.box_px.x) + ' ' +
+                       std::to_string(region.box_px.y));
+    return places;
+  };
+  EXPECT_EQ(asked(0).size(), 24U);
+  EXPECT_EQ(asked(4), asked(0));
+}
+
 TEST(Cover, GoesOnWithWhatIsNotCovered) {
   auto pool = planted_pool();
   for (auto& frame : pool.frames) {  // kinds 0, 1 and 2 were asked for
